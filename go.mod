@@ -1,0 +1,3 @@
+module github.com/havre-cloud/havre
+
+go 1.26

@@ -1,0 +1,45 @@
+package havre
+
+import "errors"
+
+// Code tells programs what kind of failure an Error is.
+type Code string
+
+// The codes. They go over the wire: never change one.
+const (
+	CodeInternal        Code = "internal"          // a defect or a broken machine; details are in the server's log
+	CodeInvalid         Code = "invalid"           // the request makes no sense
+	CodeUnauthenticated Code = "unauthenticated"   // no token, an unknown one, or a revoked device
+	CodeDenied          Code = "denied"            // known, but without the right
+	CodeNotFound        Code = "not_found"         // no such folder, path, revision, user
+	CodeExists          Code = "exists"            // the name is taken
+	CodeFull            Code = "full"              // no space left, or the quota is used up
+	CodeUnavailable     Code = "unavailable"       // try again later: stopping, overloaded, network gone
+	CodeHistoryWentBack Code = "history_went_back" // the repository is another one, or older than what the client has seen
+)
+
+// Error is a failure that a person or another program is told about.
+type Error struct {
+	Code Code
+	// Text is a sentence for the person: what, why, and what to do. Lower case, no full stop.
+	Text string
+	// Cause is for the log; it never crosses the network.
+	Cause error
+}
+
+func (e *Error) Error() string {
+	if e.Cause != nil {
+		return e.Text + ": " + e.Cause.Error()
+	}
+	return e.Text
+}
+
+func (e *Error) Unwrap() error { return e.Cause }
+
+// CodeOf returns the code of the first *Error in err's chain, CodeInternal if there is none.
+func CodeOf(err error) Code {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Code
+	}
+	return CodeInternal
+}
