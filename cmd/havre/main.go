@@ -1,0 +1,123 @@
+// Command havre keeps the folders of a team the same on everyone's machines, and every version of
+// every file in Subversion repositories.
+//
+// It is one program with a file for each command: the server (serve, user, folder, grant, invite,
+// device), the client (join, add, run, status, deletions, leave), and both at once to look at
+// (demo). Everything is wired here, and only here the process ends.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/havre-cloud/havre/internal/havre"
+)
+
+// The exit codes; exitCodes tells them to people.
+const (
+	exitOK          = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitUnreachable = 3
+	exitRefused     = 4
+)
+
+const exitCodes = `Exit codes: 0 done; 1 it failed; 2 the command line is wrong; 3 the server cannot be reached
+now; 4 the server refused: the device is not known, or lacks the right.`
+
+// cli is the command line.
+type cli struct {
+	Version versionCmd `cmd:"" help:"Print the version of the program."`
+
+	Verbose bool `short:"v" help:"Log more, for finding faults."`
+}
+
+// console is where a command talks to the person.
+type console struct {
+	in       io.Reader
+	out, err io.Writer
+	log      *slog.Logger
+}
+
+func main() {
+	os.Exit(run(os.Args[1:]))
+}
+
+// run executes a command line and returns the exit code.
+func run(args []string) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	// The second signal ends the process at once, as without us.
+	context.AfterFunc(ctx, stop)
+
+	var c cli
+	parser, err := kong.New(&c,
+		kong.Name("havre"),
+		kong.Description("Keeps the folders of a team the same on everyone's machines, and every version of every file in a Subversion repository.\n\n"+
+			"Begin with \"havre demo\". Each command explains itself, with an example: havre COMMAND --help."),
+		kong.ExplicitGroups([]kong.Group{
+			{Key: "look", Title: "To look at it:"},
+			{Key: "server", Title: "On the server:"},
+			{Key: "client", Title: "On a person's machine:"},
+		}),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 80}),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+	)
+	if err != nil {
+		panic(err) // the command line's own definition is wrong
+	}
+	cmd, err := parser.Parse(args)
+	if err != nil {
+		return usageError(os.Stderr, err)
+	}
+	level := slog.LevelInfo
+	if c.Verbose {
+		level = slog.LevelDebug
+	}
+	con := &console{
+		in: os.Stdin, out: os.Stdout, err: os.Stderr,
+		log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})),
+	}
+	if err := cmd.Run(con); err != nil {
+		fmt.Fprintln(os.Stderr, "havre:", oneLine(err))
+		return exitCode(err)
+	}
+	return exitOK
+}
+
+// usageError tells what is wrong with the command line and where the help is.
+func usageError(w io.Writer, err error) int {
+	command := "havre"
+	if e, ok := errors.AsType[*kong.ParseError](err); ok && e.Context != nil {
+		if sel := e.Context.Selected(); sel != nil {
+			command = "havre " + sel.Path()
+		}
+	}
+	fmt.Fprintf(w, "havre: %s; see: %s --help\n", oneLine(err), command)
+	return exitUsage
+}
+
+func exitCode(err error) int {
+	switch havre.CodeOf(err) {
+	case havre.CodeUnavailable:
+		return exitUnreachable
+	case havre.CodeDenied, havre.CodeUnauthenticated:
+		return exitRefused
+	default:
+		return exitFailed
+	}
+}
+
+// oneLine returns the error as one line, whatever is in the names it quotes.
+func oneLine(err error) string {
+	return strings.Join(strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' || r == '\r' }), " ")
+}
