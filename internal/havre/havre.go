@@ -19,11 +19,11 @@ import (
 // FolderID names a shared folder, for ever and on every server it may move to.
 type FolderID string
 
-// UserID and DeviceID name an account and one installation of the client.
-type (
-	UserID   string
-	DeviceID string
-)
+// UserID names an account.
+type UserID string
+
+// DeviceID names one installation of the client.
+type DeviceID string
 
 // UploadID names contents that were uploaded and wait for the commit that uses them.
 type UploadID string
