@@ -111,7 +111,10 @@ type Entry struct {
 	ModTime time.Time
 	// Executable is set for files that the owner may execute.
 	Executable bool
-	// Rev is the revision that made this version. Ignored in commits.
+	// Rev is a revision in which this version was at the path that the entry came with. It is
+	// neither the oldest such revision nor, once a directory above has been moved, one in which
+	// there was anything at the new path: who asks for the contents later, or commits, names
+	// the later one of Rev and the revision his tree is at. Ignored in commits.
 	Rev svn.Revnum
 }
 
@@ -246,8 +249,9 @@ const (
 )
 
 // Change is one step of a Commit; they are applied in order. For the meaning of Base see
-// svn.Change; a change of something that an earlier change of the same commit made or copied has
-// Base svn.InvalidRevnum.
+// svn.Change: the committer's tree at Base has at Path what he changes, so that it is the later one
+// of Entry.Rev and his cursor. A change of something that an earlier change of the same commit
+// made or copied has Base svn.InvalidRevnum.
 type Change struct {
 	Kind     ChangeKind
 	Path     svn.Path
@@ -282,8 +286,9 @@ type Refusal struct {
 	Text   string // a sentence for the person
 }
 
-// CommitResult tells what became of a Commit: Rev is the revision that everything not in Refused
-// became, svn.InvalidRevnum if nothing did. Refused is sorted by Index.
+// CommitResult tells what became of a Commit: in Rev is everything that is not in Refused, because
+// the commit made that revision or, where nothing was left to change, because it was so already.
+// It is svn.InvalidRevnum if everything was refused. Refused is sorted by Index.
 type CommitResult struct {
 	Rev     svn.Revnum
 	Refused []Refusal
