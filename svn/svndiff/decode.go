@@ -294,10 +294,10 @@ func unpackInto(dst, src []byte) error {
 func (d *Decoder) inflateInto(dst, src []byte) error {
 	d.compressed.Reset(src)
 	var err error
-	if d.inflate == nil {
-		d.inflate, err = zlib.NewReader(&d.compressed)
+	if r, ok := d.inflate.(zlib.Resetter); ok {
+		err = r.Reset(&d.compressed, nil)
 	} else {
-		err = d.inflate.(zlib.Resetter).Reset(&d.compressed, nil)
+		d.inflate, err = zlib.NewReader(&d.compressed)
 	}
 	if err != nil {
 		d.inflate = nil // a reader that was never started cannot be reset

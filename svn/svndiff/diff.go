@@ -111,28 +111,41 @@ func (m *matcher) flush(end int) {
 // match finds blocks of the source in target[m.done:end].
 func (m *matcher) match(end int) {
 	m.index()
-	var sum uint64
-	fresh := m.done // where the checksum was started
-	for pos := m.done; pos < end; pos++ {
-		sum = sum<<1 + gear[m.target[pos]]
-		if pos-fresh < blockSize-1 {
-			continue
+	for {
+		from, at := m.nextBlock(end)
+		if at < 0 {
+			return
 		}
-		s := m.slots[sum>>(64-slotBits)]
-		if s.pos == 0 || s.tag != tag(sum) {
-			continue
-		}
-		from, at := int(s.pos-1), pos-blockSize+1
 		n := commonPrefix(m.source[from:], m.target[at:end])
-		if n < blockSize {
-			continue
-		}
 		back := commonSuffix(m.source[:from], m.target[m.done:at])
 		m.flush(at - back)
 		m.copySource(from-back, back+n)
-		sum, fresh = 0, m.done
-		pos = m.done - 1
 	}
+}
+
+// nextBlock returns where the next block of the source that is in target[m.done:end] lies in either;
+// at is negative when there is none.
+func (m *matcher) nextBlock(end int) (from, at int) {
+	slots, source, target := &m.slots, m.source, m.target[:end]
+	var sum uint64
+	for i, b := range target[m.done:] {
+		sum = sum<<1 + gear[b]
+		s := &slots[sum>>(64-slotBits)]
+		// The tag alone is almost always enough, so that the processor guesses right; free slots
+		// have tag 0.
+		if s.tag != tag(sum) {
+			continue
+		}
+		at := m.done + i + 1 - blockSize
+		if s.pos == 0 || at < m.done {
+			continue
+		}
+		from := int(s.pos - 1)
+		if bytes.Equal(source[from:from+blockSize], target[at:at+blockSize]) {
+			return from, at
+		}
+	}
+	return 0, -1
 }
 
 // index puts the blocks of the source into the table. Of blocks that would take the same slot the

@@ -34,7 +34,7 @@ type scratch struct {
 	deflate     *zlib.Writer
 }
 
-var scratches = sync.Pool{New: func() any { return new(scratch) }}
+var scratches sync.Pool // of *scratch
 
 // AppendWindow appends the encoded window. Sections are stored as they are in version 0, and in
 // the others wherever compressing does not make them smaller. It returns a *CorruptError for a
@@ -46,7 +46,10 @@ func AppendWindow(dst []byte, v Version, w *Window) ([]byte, error) {
 	if err := w.check(); err != nil {
 		return dst, err
 	}
-	s := scratches.Get().(*scratch)
+	s, ok := scratches.Get().(*scratch)
+	if !ok {
+		s = new(scratch)
+	}
 	defer scratches.Put(s)
 
 	s.ops = appendOps(s.ops[:0], w.Ops)
