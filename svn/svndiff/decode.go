@@ -283,6 +283,9 @@ var errLength = errors.New("wrong length")
 
 // unpackInto fills dst from an LZ4 block.
 func unpackInto(dst, src []byte) error {
+	if len(dst) == 0 || len(src) == 0 {
+		return errLength // and the library's assembly reads through the nil pointer
+	}
 	n, err := lz4.UncompressBlock(src, dst)
 	if err == nil && n != len(dst) {
 		err = errLength
