@@ -8,6 +8,8 @@ require (
 	modernc.org/sqlite v1.61.1
 )
 
+require github.com/fsnotify/fsnotify v1.10.1 // indirect
+
 require (
 	connectrpc.com/connect v1.21.1 // indirect
 	github.com/PlakarKorp/go-cdc-chunkers v1.1.0
