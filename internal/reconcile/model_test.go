@@ -94,9 +94,11 @@ func (m *model) isIn(t tree, id, dir reconcile.NodeID) bool {
 	panic("a circle")
 }
 
-func (m *model) LocalBelow(id reconcile.NodeID) iter.Seq[*reconcile.Node]  { return m.below(local, id) }
-func (m *model) RemoteBelow(id reconcile.NodeID) iter.Seq[*reconcile.Node] { return m.below(remote, id) }
-func (m *model) Busy(id reconcile.NodeID) bool                             { return m.busy[id] }
+func (m *model) LocalBelow(id reconcile.NodeID) iter.Seq[*reconcile.Node] { return m.below(local, id) }
+func (m *model) RemoteBelow(id reconcile.NodeID) iter.Seq[*reconcile.Node] {
+	return m.below(remote, id)
+}
+func (m *model) Busy(id reconcile.NodeID) bool { return m.busy[id] }
 
 func (m *model) Deletions() reconcile.Deletions {
 	var d reconcile.Deletions
@@ -310,10 +312,12 @@ func (m *model) commit(up []reconcile.Action) error {
 		switch a.Kind {
 		case reconcile.Delete:
 			for c := range m.below(remote, n.ID) {
-				if c.Local != nil {
+				if c.Local != nil && !slices.Contains(up, reconcile.Action{Kind: reconcile.PutMove, Node: c.ID}) {
 					return fmt.Errorf("delete of %d: %d in it is on disk", n.ID, c.ID)
 				}
-				defer func() { c.Remote = nil }()
+				if c.Local == nil {
+					defer func() { c.Remote = nil }()
+				}
 			}
 			defer func() { n.Remote = nil }()
 			was[n.ID], n.Remote = n.Remote, &reconcile.State{Place: reconcile.Place{Parent: -n.ID}, Entry: n.Remote.Entry}

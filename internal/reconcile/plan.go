@@ -26,6 +26,11 @@ type planner struct {
 	names map[Place]bool // local places that actions of this plan fill
 	free  map[Place]bool // local places that actions of this plan empty
 	below map[belowKey]content
+	// placing are directories that will go up if only their place becomes free, departing are nodes
+	// that leave theirs if they can. One may move into the other: both count on each other while
+	// they are visited; disappointed looks whether they were right.
+	placing, departing map[NodeID]bool
+	suppressed         map[NodeID]bool // upward actions that this plan does without
 
 	deletions *Deletions
 }
@@ -48,23 +53,37 @@ const (
 // at once; with nodes left out it still ends with the same trees. What it finds on the way, such as
 // a parent that has to be made first, is planned too.
 func Plan(v View, differing iter.Seq[*Node], opt Options) Round {
-	p := &planner{
-		view: v, opt: opt,
+	// Nodes in each other's way may count on each other in vain. Those that did are left out, which
+	// lets the others go first.
+	suppressed := map[NodeID]bool{}
+	for {
+		p := newPlanner(v, opt, suppressed)
+		for n := range differing {
+			if opt.Limit > 0 && len(p.plan.Down)+len(p.plan.Up) >= opt.Limit {
+				break
+			}
+			p.visit(n)
+		}
+		if p.disappointed(suppressed) {
+			continue
+		}
+		p.order()
+		for _, s := range p.state {
+			if s == idle {
+				p.plan.Waiting++
+			}
+		}
+		return p.plan
+	}
+}
+
+func newPlanner(v View, opt Options, suppressed map[NodeID]bool) *planner {
+	return &planner{
+		view: v, opt: opt, suppressed: suppressed,
 		state: map[NodeID]progress{}, up: map[NodeID]Kind{}, down: map[NodeID]Kind{},
 		names: map[Place]bool{}, free: map[Place]bool{}, below: map[belowKey]content{},
+		placing: map[NodeID]bool{}, departing: map[NodeID]bool{},
 	}
-	for n := range differing {
-		if opt.Limit > 0 && len(p.plan.Down)+len(p.plan.Up) >= opt.Limit {
-			break
-		}
-		p.visit(n)
-	}
-	for _, s := range p.state {
-		if s == idle {
-			p.plan.Waiting++
-		}
-	}
-	return p.plan
 }
 
 func (p *planner) visitID(id NodeID) *Node {
@@ -118,7 +137,7 @@ func (p *planner) doDown(a Action) {
 }
 
 func (p *planner) doUp(a Action) {
-	if p.acted(a.Node) {
+	if p.acted(a.Node) || p.suppressed[a.Node] {
 		return
 	}
 	p.state[a.Node] = planned
@@ -207,7 +226,11 @@ func (p *planner) moveDown(n *Node) {
 
 // moveUp renames on the server to the local place.
 func (p *planner) moveUp(n *Node) {
-	if !p.opt.CaughtUp || !p.steadyUpwards(n.Remote.Parent) || !p.remoteDir(n.Local.Parent) ||
+	if !p.opt.CaughtUp {
+		return
+	}
+	p.departing[n.ID] = !p.suppressed[n.ID]
+	if !p.steadyUpwards(n.Remote.Parent) || !p.remoteDir(n.Local.Parent) ||
 		!p.remotelyFree(n.Local.Place, n.ID) || p.acted(n.ID) {
 		return
 	}
@@ -223,7 +246,9 @@ func (p *planner) remoteOnly(n *Node) {
 		case news:
 			keep = true
 		case leaving:
-			return
+			if !p.left(n) {
+				return
+			}
 		case nothing:
 		}
 	}
@@ -232,6 +257,21 @@ func (p *planner) remoteOnly(n *Node) {
 		return
 	}
 	p.deleteUp(n)
+}
+
+// left reports whether all that is to be moved out of a directory is moved out by this plan.
+func (p *planner) left(n *Node) bool {
+	p.departing[n.ID] = !p.suppressed[n.ID]
+	for m := range p.view.RemoteBelow(n.ID) {
+		if m.Local == nil {
+			continue
+		}
+		p.visit(m)
+		if p.up[m.ID] != PutMove && !(p.state[m.ID] == visiting && p.departing[m.ID]) {
+			return false
+		}
+	}
+	return !p.acted(n.ID)
 }
 
 func (p *planner) bringDown(n *Node) {
@@ -289,7 +329,11 @@ func (p *planner) localOnly(n *Node) {
 
 func (p *planner) putUp(n *Node) {
 	l := n.Local
-	if !p.remoteDir(l.Parent) || !p.remotelyFree(l.Place, n.ID) || p.acted(n.ID) {
+	if !p.remoteDir(l.Parent) {
+		return
+	}
+	p.placing[n.ID] = l.Kind == havre.KindDir && !p.suppressed[n.ID]
+	if !p.remotelyFree(l.Place, n.ID) || p.acted(n.ID) {
 		return
 	}
 	if l.Kind == havre.KindDir {

@@ -137,6 +137,9 @@ func TestConverges(t *testing.T) {
 			t.Fatalf("local %q remote %q: %v", m.list(local), m.list(remote), err)
 		}
 		if diff := cmp.Diff(m.list(local), m.list(remote)); diff != "" {
+			for n := range m.differing() {
+				t.Logf("node %d: base %v local %v remote %v", n.ID, n.Base, n.Local, n.Remote)
+			}
 			t.Fatalf("the trees differ at the end (-local +remote):\n%s", diff)
 		}
 		for n := range m.differing() {

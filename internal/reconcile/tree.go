@@ -11,7 +11,7 @@ func (p *planner) localDir(id NodeID) bool {
 	if n == nil || p.down[id] == Trash {
 		return false
 	}
-	return n.Local != nil || p.down[id] == MakeDir || p.down[id] == Unify
+	return n.Local != nil || p.down[id] == MakeDir
 }
 
 // remoteDir reports whether the directory is on the server when the actions planned so far are
@@ -25,7 +25,7 @@ func (p *planner) remoteDir(id NodeID) bool {
 		return false
 	}
 	if n.Remote == nil {
-		return p.up[id] == PutDir
+		return p.up[id] == PutDir || p.state[id] == visiting && p.placing[id]
 	}
 	return p.steadyUpwards(id)
 }
@@ -37,7 +37,7 @@ func (p *planner) steadyUpwards(id NodeID) bool {
 	for id != Root {
 		n := p.visitID(id)
 		if n == nil || n.Remote == nil {
-			return n != nil && p.up[id] == PutDir
+			return n != nil && (p.up[id] == PutDir || p.state[id] == visiting && p.placing[id])
 		}
 		if p.up[id] == PutMove || p.view.Busy(id) && (n.Local == nil || n.Local.Place != n.Remote.Place) {
 			return false
@@ -100,7 +100,7 @@ func (p *planner) remotelyFree(at Place, id NodeID) bool {
 		return true
 	}
 	p.visitID(there)
-	return p.up[there] == Delete || p.up[there] == PutMove
+	return p.up[there] == Delete || p.up[there] == PutMove || p.state[there] == visiting && p.departing[there]
 }
 
 // clear sees to it that a local place is free for the node n when its action is done.
@@ -127,18 +127,22 @@ func (p *planner) clear(at Place, n *Node) bool {
 	if there.Remote != nil {
 		remoteMoved := there.Base == nil || there.Base.Place != there.Remote.Place
 		switch {
-		case remoteMoved && circle:
-			to := Place{there.Local.Parent, parkedName(there.Local.Name, id)}
-			p.free[at] = true
-			p.doDown(Action{Kind: Move, Node: id, To: to})
+		case remoteMoved && (circle || p.locallyInside(there.Remote.Parent, n.ID)):
+			// Each waits for the other.
+			p.park(there)
 			return true
 		case remoteMoved:
 			return false
 		}
 		return p.evade(there)
 	}
+	isDir := there.Local.Kind == havre.KindDir
 	switch {
-	case p.dying(there):
+	case p.dying(there) && n.Local != nil && p.locallyInside(n.Local.Parent, id):
+		// It has to get out first, and back in when the place is free.
+		p.park(n)
+		return false
+	case p.dying(there) && !(isDir && n.Local == nil && n.Remote.Kind == havre.KindDir):
 		return false
 	case n.Local == nil && n.Remote.Kind == there.Local.Kind:
 		p.names[at] = true
@@ -147,6 +151,16 @@ func (p *planner) clear(at Place, n *Node) bool {
 		return false
 	}
 	return p.evade(there)
+}
+
+// park renames a node that waits for its place, out of the way of those that wait for it.
+func (p *planner) park(n *Node) {
+	to := Place{n.Remote.Parent, parkedName(n.Local.Name, n.ID)}
+	if !p.localDir(to.Parent) || p.locallyInside(to.Parent, n.ID) || p.locallyInside(to.Parent, p.view.LocalAt(n.Remote.Place)) {
+		to.Parent = n.Local.Parent
+	}
+	p.free[n.Local.Place] = true
+	p.doDown(Action{Kind: Move, Node: n.ID, To: to})
 }
 
 // evade gives a local node another name, because the remote tree has given its name to another.
