@@ -1,0 +1,5 @@
+package svntest
+
+import "testing"
+
+func CheckFSFS(t testing.TB, dir string) {}
