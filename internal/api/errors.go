@@ -14,10 +14,7 @@ import (
 	"github.com/havre-cloud/havre/svn"
 )
 
-var (
-	errPanic    = errors.New("panic, logged before")
-	errStopping = &havre.Error{Code: havre.CodeUnavailable, Text: "the server is stopping; try again in a moment"}
-)
+var errStopping = &havre.Error{Code: havre.CodeUnavailable, Text: "the server is stopping; try again in a moment"}
 
 // public returns what the caller may know of err. The rest goes to the log; where that is all there
 // is, the caller gets a number by which the operator finds it there.

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
@@ -88,6 +89,6 @@ func readLimit(spec connect.Spec) []connect.HandlerOption {
 
 // recovered turns a panic into an answer; the log gets where it happened.
 func (s *server) recovered(ctx context.Context, spec connect.Spec, _ http.Header, v any) error {
-	s.log.ErrorContext(ctx, "panic in a request", "procedure", spec.Procedure, "panic", v, "stack", string(debug.Stack()))
-	return errPanic
+	err := fmt.Errorf("panic: %v\n%s", v, debug.Stack())
+	return wire.ConnectError(s.public(ctx, spec.Procedure, err))
 }
