@@ -8,7 +8,10 @@ require (
 	modernc.org/sqlite v1.61.1
 )
 
-require github.com/fsnotify/fsnotify v1.10.1 // indirect
+require (
+	github.com/fsnotify/fsnotify v1.10.1 // indirect
+	go.uber.org/goleak v1.3.0 // indirect
+)
 
 require (
 	connectrpc.com/connect v1.21.1 // indirect
