@@ -15,8 +15,9 @@ type Agent interface {
 	Add(ctx context.Context, r AddRequest) (*Replica, error)
 	// Remove ends a replica; its files stay where they are.
 	Remove(ctx context.Context, id string) error
-	// Leave ends all replicas and revokes the device on the server.
-	Leave(ctx context.Context) error
+	// Leave ends all replicas and revokes the device on the server; forced, it does the first
+	// even if the server cannot be reached for the second.
+	Leave(ctx context.Context, force bool) error
 	// Deletions decides about the deletions that a replica holds back: they happen, or what
 	// was deleted comes back.
 	Deletions(ctx context.Context, id string, allow bool) error
@@ -106,4 +107,9 @@ type Event struct {
 	Bytes   int64      `json:"bytes"`
 	// Took is the time since the change was noticed: by the watcher, or as it came from the server.
 	Took time.Duration `json:"tookNanoseconds"`
+}
+
+// Name returns the folder and the path in it, as a person writes them.
+func (r *ReplicaStatus) Name() string {
+	return string(svn.Path(r.Folder).Join(string(r.Path)))
 }

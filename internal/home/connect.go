@@ -74,8 +74,12 @@ func (c *Conn) Remove(ctx context.Context, id string) error {
 }
 
 // Leave is Agent's.
-func (c *Conn) Leave(ctx context.Context) error {
-	return c.call(ctx, http.MethodPost, "/leave", nil, nil)
+func (c *Conn) Leave(ctx context.Context, force bool) error {
+	path := "/leave"
+	if force {
+		path += "?force"
+	}
+	return c.call(ctx, http.MethodPost, path, nil, nil)
 }
 
 // Deletions is Agent's.

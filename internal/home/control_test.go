@@ -3,6 +3,7 @@ package home_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -32,7 +33,11 @@ func (a *agent) Add(_ context.Context, r home.AddRequest) (*home.Replica, error)
 }
 
 func (a *agent) Remove(_ context.Context, id string) error { a.asked <- "remove " + id; return nil }
-func (a *agent) Leave(context.Context) error               { a.asked <- "leave"; return nil }
+
+func (a *agent) Leave(_ context.Context, force bool) error {
+	a.asked <- fmt.Sprint("leave ", force)
+	return nil
+}
 
 func (a *agent) Deletions(_ context.Context, id string, allow bool) error {
 	word := "undo "
@@ -110,7 +115,8 @@ func TestControl(t *testing.T) {
 				{"remove a/b", func() error { return c.Remove(t.Context(), "a/b") }},
 				{"allow r1", func() error { return c.Deletions(t.Context(), "r1", true) }},
 				{"undo r1", func() error { return c.Deletions(t.Context(), "r1", false) }},
-				{"leave", func() error { return c.Leave(t.Context()) }},
+				{"leave false", func() error { return c.Leave(t.Context(), false) }},
+				{"leave true", func() error { return c.Leave(t.Context(), true) }},
 			} {
 				if err := call.do(); err != nil {
 					t.Fatal(err)

@@ -98,7 +98,7 @@ func handler(agent Agent, subscribe func(context.Context) <-chan Event) http.Han
 		return nil, agent.Deletions(r.Context(), r.PathValue("id"), decision == decisionAllow)
 	})
 	handle("POST /leave", func(r *http.Request) (any, error) {
-		return nil, agent.Leave(r.Context())
+		return nil, agent.Leave(r.Context(), r.URL.Query().Has("force"))
 	})
 	mux.HandleFunc("GET /events", func(w http.ResponseWriter, r *http.Request) {
 		streamEvents(w, r, subscribe(r.Context()))
