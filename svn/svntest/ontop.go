@@ -1,7 +1,7 @@
 package svntest
 
 import (
-	"crypto/sha1" //nolint:gosec // Subversion's checksum, not a protection.
+	"crypto/sha1"
 	"fmt"
 	"io/fs"
 	"os"
@@ -60,7 +60,7 @@ func (j *judge) commitOnTop() {
 		for i, file := range files {
 			Run(t, "svn", "delete", "-q", file+"@")
 			if i%2 == 0 {
-				must(t, os.WriteFile(file, []byte("replaced"), 0o644)) //nolint:gosec // a working copy has usual modes
+				must(t, os.WriteFile(file, []byte("replaced"), 0o644))
 				Run(t, "svn", "add", "-q", file+"@")
 			}
 		}
@@ -100,7 +100,7 @@ func edit(t testing.TB, file string, change func([]byte) []byte) {
 	t.Helper()
 	p, err := os.ReadFile(file)
 	must(t, err)
-	must(t, os.WriteFile(file, change(p), 0o644)) //nolint:gosec // a working copy has usual modes
+	must(t, os.WriteFile(file, change(p), 0o644))
 }
 
 // fileLines describes what is below a directory, a line for each path.
@@ -134,6 +134,6 @@ func fileLine(path string, d fs.DirEntry) (string, error) {
 		return "link to " + target, err
 	default:
 		p, err := os.ReadFile(path)
-		return fmt.Sprintf("file of %d bytes, sha1 %x", len(p), sha1.Sum(p)), err //nolint:gosec // see the import
+		return fmt.Sprintf("file of %d bytes, sha1 %x", len(p), sha1.Sum(p)), err
 	}
 }

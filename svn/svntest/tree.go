@@ -2,8 +2,8 @@ package svntest
 
 import (
 	"bytes"
-	"crypto/md5"  //nolint:gosec // Subversion's checksum, not a protection.
-	"crypto/sha1" //nolint:gosec // Subversion's checksum, not a protection.
+	"crypto/md5"
+	"crypto/sha1"
 	"encoding/hex"
 	"fmt"
 	"io"
@@ -57,7 +57,7 @@ func (t Tree) summary() map[string]string {
 	for p, e := range t {
 		line := e.Kind.String()
 		if e.Kind == svn.KindFile {
-			sum := sha1.Sum(e.Content) //nolint:gosec // see the import
+			sum := sha1.Sum(e.Content)
 			line = fmt.Sprintf("file of %d bytes, sha1 %x", len(e.Content), sum)
 		}
 		for _, name := range slices.Sorted(maps.Keys(e.Props)) {
@@ -106,7 +106,7 @@ func checkNode(t testing.TB, node *svn.Node, content []byte) {
 	if node.Size != int64(len(content)) {
 		t.Errorf("/%s: size %d, the contents have %d bytes", node.Path, node.Size, len(content))
 	}
-	md5sum, sha1sum := md5.Sum(content), sha1.Sum(content) //nolint:gosec // see the imports
+	md5sum, sha1sum := md5.Sum(content), sha1.Sum(content)
 	if node.MD5 != nil && !bytes.Equal(node.MD5, md5sum[:]) {
 		t.Errorf("/%s: md5 %x, of the contents it is %x", node.Path, node.MD5, md5sum)
 	}
@@ -185,7 +185,7 @@ func parseDump(dump string) (Tree, error) {
 			e = Entry{Kind: svn.KindFile, Content: []byte(text)}
 		}
 		if sum, ok := h["Text-content-sha1"]; ok {
-			if got := sha1.Sum([]byte(text)); hex.EncodeToString(got[:]) != sum { //nolint:gosec // see the import
+			if got := sha1.Sum([]byte(text)); hex.EncodeToString(got[:]) != sum {
 				return nil, fmt.Errorf("/%s: sha1 %x, announced %s", path, got, sum)
 			}
 		}
