@@ -13,6 +13,9 @@ func unstall(next http.Handler, limit time.Duration) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c := http.NewResponseController(w)
 		if r.Body != nil && r.Body != http.NoBody {
+			// A copy of r: net/http looks at the body of its own at the end, and would
+			// ask a client that waits for "100 Continue" for contents that nobody reads.
+			r = r.WithContext(r.Context())
 			r.Body = &body{ReadCloser: r.Body, control: c, limit: limit}
 		}
 		next.ServeHTTP(&response{ResponseWriter: w, control: c, limit: limit}, r)

@@ -253,7 +253,7 @@ func TestCommit(t *testing.T) {
 
 func TestCommitTooLarge(t *testing.T) {
 	c := apitest.Start(t, apitest.NewHub(), api.Options{}).Client(t)
-	huge := make([]byte, 65<<20)
+	huge := random(65 << 20)
 	_, err := c.Commit(t.Context(), apitest.Scope, &havre.Commit{ID: "c", Changes: []havre.Change{{
 		Kind: havre.ChangePut, Path: "huge", Entry: havre.Entry{Kind: havre.KindFile, Size: int64(len(huge))}, Content: huge,
 	}}})
