@@ -1,0 +1,116 @@
+package fsfs
+
+import (
+	"math"
+
+	"github.com/havre-cloud/havre/svn"
+)
+
+// Limits of Subversion's choice of delta bases: the defaults of max-deltification-walk and
+// max-linear-deltification in fsfs.conf.
+const (
+	maxDeltaWalk   = 1023
+	maxLinearDelta = 16
+	maxChain       = 2*maxLinearDelta + 2
+	minDeltaBase   = 64 // bytes
+)
+
+// chainInfo describes the deltas that have to be read for a representation.
+type chainInfo struct {
+	length int // representations, itself included
+	shards int // times that the next is in another shard, plus one
+}
+
+// textOf and propsOf choose the representation that a delta base is looked for.
+func textOf(n *nodeRev) *rep  { return n.text }
+func propsOf(n *nodeRev) *rep { return n.props }
+
+// deltaBase chooses what new contents of the successor of pred are stored against; nil for
+// nothing. pred may be nil.
+//
+// The predecessors are numbered. Number n is stored against n with its lowest 1 bit cleared, so that
+// every chain has at most as many links as n has 1 bits; but against n-1 where that is near
+// anyway, which makes for smaller deltas and chains of up to 16 more.
+func (r *Repository) deltaBase(pred *nodeRev, of func(*nodeRev) *rep) (*rep, error) {
+	if pred == nil {
+		return nil, nil
+	}
+	n := pred.predCount + 1
+	walk := n - n&(n-1)
+	if walk > maxDeltaWalk {
+		return nil, nil
+	}
+	if walk < maxLinearDelta {
+		walk = 1
+	}
+	base := pred
+	for ; walk > 1 && base.pred != nil; walk-- {
+		var err error
+		if base, err = r.nodeRev(base.pred.at); err != nil {
+			return nil, err
+		}
+	}
+	p := of(base)
+	if p == nil || p.expanded < minDeltaBase {
+		return nil, nil
+	}
+	info, err := r.chainInfo(p)
+	if err != nil {
+		return nil, err
+	}
+	if info.length >= maxChain || info.shards > 1 && float64(p.expanded) <= math.Ldexp(128, info.shards) {
+		return nil, nil
+	}
+	return p, nil
+}
+
+// chainInfo measures the chain of a representation.
+func (r *Repository) chainInfo(p *rep) (chainInfo, error) {
+	var path []itemID
+	id, size := p.at, p.size
+	info := chainInfo{shards: 1}
+	for {
+		if known, ok := r.chains.get(id); ok {
+			info = known
+			break
+		}
+		path = append(path, id)
+		h, err := r.repHeader(id, size)
+		if err != nil {
+			return chainInfo{}, err
+		}
+		// A longer chain is not taken as a base anyway, however long it is.
+		if h.base == nil || len(path) > 2*maxChain {
+			info.length = 1
+			path = path[:len(path)-1]
+			r.chains.put(id, info)
+			break
+		}
+		id, size = *h.base, h.baseSize
+	}
+	for i := len(path) - 1; i >= 0; i-- {
+		info = r.extendChain(info, path[i], id)
+		id = path[i]
+		r.chains.put(id, info)
+	}
+	return info, nil
+}
+
+// extendChain returns the chain of a representation whose base has the chain info.
+func (r *Repository) extendChain(info chainInfo, id, base itemID) chainInfo {
+	info.length++
+	if shard := svn.Revnum(r.format.Load().shard); shard > 0 && id.rev/shard != base.rev/shard {
+		info.shards++
+	}
+	return info
+}
+
+func (r *Repository) repHeader(id itemID, size int64) (repHeader, error) {
+	f, err := r.acquire(id.rev)
+	if err != nil {
+		return repHeader{}, err
+	}
+	defer f.release()
+	h, _, _, err := r.openRep(f, id, size)
+	return h, err
+}

@@ -1,0 +1,151 @@
+package fsfs
+
+import (
+	"context"
+	"os"
+	"slices"
+	"sync"
+
+	"github.com/havre-cloud/havre/svn"
+)
+
+// maxGroup is how many commits become durable together at most.
+const maxGroup = 32
+
+// pendingCommit is a commit whose contents are staged.
+type pendingCommit struct {
+	ctx    context.Context //nolint:containedctx // lives as long as the call of Commit
+	commit *svn.Commit
+	proto  *protoRev
+	staged []*rep
+
+	// done is closed by the leader when the result is there.
+	done chan struct{}
+	rev  svn.Revnum
+	err  error
+}
+
+// commitQueue lets commits that wait for the write lock at the same time share it. Each puts
+// itself into the queue; one of them, the leader, takes the lock and commits for all.
+type commitQueue struct {
+	leader chan struct{} // holds the leader's token
+
+	mu      sync.Mutex // guards what follows
+	waiting []*pendingCommit
+	attempt *lockAttempt
+}
+
+func (q *commitQueue) init() { q.leader = make(chan struct{}, 1) }
+
+func (q *commitQueue) push(p *pendingCommit) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.waiting = append(q.waiting, p)
+}
+
+// withdraw takes a commit back. It returns false when a leader has taken it already.
+func (q *commitQueue) withdraw(p *pendingCommit) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	i := slices.Index(q.waiting, p)
+	if i >= 0 {
+		q.waiting = slices.Delete(q.waiting, i, i+1)
+	}
+	return i >= 0
+}
+
+// take removes the commits that the leader is to make, in the order in which they came.
+func (q *commitQueue) take() []*pendingCommit {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	n := min(len(q.waiting), maxGroup)
+	batch := slices.Clone(q.waiting[:n])
+	q.waiting = slices.Delete(q.waiting, 0, n)
+	return batch
+}
+
+// lockAttempt is a wait for the write lock. It cannot be called off, because the operating system
+// knows no such thing; a leader whose context ends leaves it to the next.
+type lockAttempt struct {
+	wanted bool // a leader waits for it; guarded by commitQueue.mu
+	result chan lockResult
+}
+
+type lockResult struct {
+	file *os.File
+	err  error
+}
+
+// writeLock takes the repository's write lock. Closing the file gives it back.
+func (r *Repository) writeLock(ctx context.Context) (*os.File, error) {
+	q := &r.queue
+	q.mu.Lock()
+	a := q.attempt
+	if a == nil {
+		f, err := r.tryWriteLock()
+		if f != nil || err != nil {
+			q.mu.Unlock()
+			return f, err
+		}
+		a = &lockAttempt{result: make(chan lockResult, 1)}
+		q.attempt = a
+		go r.waitForLock(a)
+	}
+	a.wanted = true
+	q.mu.Unlock()
+
+	select {
+	case got := <-a.result:
+		return got.file, got.err
+	case <-ctx.Done():
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	a.wanted = false
+	select {
+	case got := <-a.result:
+		if got.file != nil {
+			_ = got.file.Close()
+		}
+	default:
+	}
+	return nil, ctx.Err()
+}
+
+func (r *Repository) openLock() (*os.File, error) {
+	return os.OpenFile(r.db("write-lock"), os.O_RDWR|os.O_CREATE, 0o666) //nolint:gosec // shared by all who commit
+}
+
+// tryWriteLock takes the lock if nobody has it; else it returns nil.
+func (r *Repository) tryWriteLock() (*os.File, error) {
+	f, err := r.openLock()
+	if err != nil {
+		return nil, err
+	}
+	ok, err := lockFile(f, false)
+	if !ok {
+		_ = f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// waitForLock waits until the lock is free, and gives it to whoever still wants it.
+func (r *Repository) waitForLock(a *lockAttempt) {
+	f, err := r.openLock()
+	if err == nil {
+		if _, err = lockFile(f, true); err != nil {
+			_ = f.Close()
+			f = nil
+		}
+	}
+	q := &r.queue
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.attempt = nil
+	if a.wanted {
+		a.result <- lockResult{f, err}
+	} else if f != nil {
+		_ = f.Close()
+	}
+}
