@@ -1,5 +1,0 @@
-package svntest
-
-import "testing"
-
-func CheckFSFS(t testing.TB, dir string) {}
