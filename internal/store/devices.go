@@ -44,19 +44,32 @@ func scanDevice(row func(...any) error) (Device, error) {
 // DeviceByToken returns the device whose token has the hash. An unknown token, a revoked device and a
 // closed account are havre.CodeUnauthenticated.
 func (s *Store) DeviceByToken(ctx context.Context, tokenHash string) (Device, error) {
+	return s.activeDevice(ctx, "token_hash", tokenHash)
+}
+
+// ActiveDevice returns the device, if it may still come in; errors are those of DeviceByToken.
+func (s *Store) ActiveDevice(ctx context.Context, id havre.DeviceID) (Device, error) {
+	return s.activeDevice(ctx, "id", string(id))
+}
+
+func (s *Store) activeDevice(ctx context.Context, column, value string) (Device, error) {
+	unauthenticated := func(text string) error {
+		return &havre.Error{Code: havre.CodeUnauthenticated, Text: text}
+	}
 	var disabled bool
+	//nolint:gosec // column is one of the two words above
 	d, err := queryOne(ctx, s.read, func(row func(...any) error) (Device, error) {
 		return scanDevice(func(dest ...any) error { return row(append(dest, &disabled)...) })
 	}, func() error {
-		return &havre.Error{Code: havre.CodeUnauthenticated, Text: "the server does not know this device: join again with a new invitation"}
-	}, `SELECT `+deviceColumns+`, users.disabled FROM devices JOIN users ON users.id = devices.user_id WHERE devices.token_hash = ?`, tokenHash)
+		return unauthenticated("the server does not know this device: join again with a new invitation")
+	}, `SELECT `+deviceColumns+`, users.disabled FROM devices JOIN users ON users.id = devices.user_id WHERE devices.`+column+` = ?`, value)
 	switch {
 	case err != nil:
 		return Device{}, err
 	case !d.Revoked.IsZero():
-		return Device{}, &havre.Error{Code: havre.CodeUnauthenticated, Text: "this device was signed out on the server: join again with a new invitation"}
+		return Device{}, unauthenticated("this device was signed out on the server: join again with a new invitation")
 	case disabled:
-		return Device{}, &havre.Error{Code: havre.CodeUnauthenticated, Text: "the account is closed: ask an administrator to reopen it"}
+		return Device{}, unauthenticated("the account is closed: ask an administrator to reopen it")
 	}
 	return d, nil
 }

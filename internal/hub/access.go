@@ -1,0 +1,181 @@
+package hub
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base32"
+	"encoding/hex"
+	"errors"
+	"strings"
+	"sync"
+	"time"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/havre-cloud/havre/internal/havre"
+	"github.com/havre-cloud/havre/internal/store"
+	"github.com/havre-cloud/havre/svn"
+)
+
+// accessAge is how old what the hub knows about people may be. Another process revokes a device: its
+// streams end within twice this time.
+const accessAge = 400 * time.Millisecond
+
+// access remembers who may do what, as long as the store's access version stays the same.
+type access struct {
+	store *store.Store
+
+	mu      sync.Mutex // guards the following
+	asked   time.Time  // when version was read
+	version int64
+	callers map[string]*havre.Caller // by hash of the token
+	devices map[havre.DeviceID]bool  // those that may come in
+	folders map[havre.FolderID]store.Folder
+	grants  map[havre.UserID][]store.Grant
+}
+
+func newAccess(s *store.Store) *access { return &access{store: s} }
+
+// forget makes the next question look at the store.
+func (a *access) forget() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.asked = time.Time{}
+}
+
+// refresh drops what is known if the store has changed since; a.mu is held. It holds up all
+// requests for one query of some 50 µs every accessAge.
+func (a *access) refresh(ctx context.Context) error {
+	if time.Since(a.asked) < accessAge {
+		return nil
+	}
+	v, err := a.store.AccessVersion(ctx)
+	if err != nil {
+		return err
+	}
+	if v != a.version || a.callers == nil {
+		a.version = v
+		a.callers = map[string]*havre.Caller{}
+		a.devices = map[havre.DeviceID]bool{}
+		a.folders = map[havre.FolderID]store.Folder{}
+		a.grants = map[havre.UserID][]store.Grant{}
+	}
+	a.asked = time.Now()
+	return nil
+}
+
+// caller returns who has the token. Unknown tokens are not remembered: there is no end to them.
+func (a *access) caller(ctx context.Context, token string) (*havre.Caller, error) {
+	hash := hashSecret(token)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if err := a.refresh(ctx); err != nil {
+		return nil, err
+	}
+	if c, ok := a.callers[hash]; ok {
+		return c, nil
+	}
+	d, err := a.store.DeviceByToken(ctx, hash)
+	if err != nil {
+		return nil, err
+	}
+	c := &havre.Caller{User: d.User, UserName: d.UserName, Device: d.ID, DeviceName: d.Name}
+	a.callers[hash], a.devices[d.ID] = c, true
+	return c, nil
+}
+
+// alive fails if the device may not come in any more.
+func (a *access) alive(ctx context.Context, id havre.DeviceID) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if err := a.refresh(ctx); err != nil {
+		return err
+	}
+	if a.devices[id] {
+		return nil
+	}
+	if _, err := a.store.ActiveDevice(ctx, id); err != nil {
+		return err
+	}
+	a.devices[id] = true
+	return nil
+}
+
+// of returns the folder and the grants that the user has, in whatever folders.
+func (a *access) of(ctx context.Context, user havre.UserID, id havre.FolderID) (store.Folder, []store.Grant, error) {
+	grants, err := a.grantsOf(ctx, user)
+	if err != nil {
+		return store.Folder{}, nil, err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if f, ok := a.folders[id]; ok {
+		return f, grants, nil
+	}
+	f, err := a.store.Folder(ctx, id)
+	if err != nil {
+		return store.Folder{}, nil, err
+	}
+	a.folders[id] = f
+	return f, grants, nil
+}
+
+// grantsOf returns the grants that the user has, himself or through groups.
+func (a *access) grantsOf(ctx context.Context, user havre.UserID) ([]store.Grant, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if err := a.refresh(ctx); err != nil {
+		return nil, err
+	}
+	if g, ok := a.grants[user]; ok {
+		return g, nil
+	}
+	g, err := a.store.GrantsOf(ctx, user)
+	if err != nil {
+		return nil, err
+	}
+	a.grants[user] = g
+	return g, nil
+}
+
+// rightAt returns the right that the grants of one person give at a path of a folder: the nearest path
+// upwards that has a grant decides; there, one to the person beats those to groups, and among these
+// the widest wins.
+func rightAt(grants []store.Grant, folder havre.FolderID, path svn.Path) havre.Right {
+	nearest, personal, right := -1, false, havre.RightNone
+	for _, g := range grants {
+		if _, covers := path.Rel(g.Path); g.Folder != folder || !covers || len(g.Path) < nearest {
+			continue
+		}
+		if len(g.Path) > nearest {
+			nearest, personal, right = len(g.Path), false, havre.RightNone
+		}
+		switch {
+		case g.User != "":
+			personal, right = true, g.Right
+		case !personal:
+			right = max(right, g.Right)
+		}
+	}
+	return right
+}
+
+// newSecret returns 256 random bits in letters and digits that survive shells, mails and double clicks.
+func newSecret() string {
+	b := make([]byte, 32)
+	_, _ = rand.Read(b) // never fails
+	return strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(b))
+}
+
+// hashSecret returns what the store keeps of a secret. A plain hash is enough for 256 random bits.
+func hashSecret(secret string) string {
+	sum := sha256.Sum256([]byte(secret))
+	return hex.EncodeToString(sum[:])
+}
+
+func sqliteFull(err error) bool {
+	e, ok := errors.AsType[*sqlite.Error](err)
+	return ok && e.Code()&0xff == sqlite3.SQLITE_FULL
+}

@@ -1,0 +1,187 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/havre-cloud/havre/internal/havre"
+	"github.com/havre-cloud/havre/internal/store"
+	"github.com/havre-cloud/havre/svn"
+	"github.com/havre-cloud/havre/svn/fsfs"
+)
+
+// repository is an open repository with what the hub remembers about it.
+type repository struct {
+	svn.Repository
+	known *knownCommits
+}
+
+// repositories keeps those that were used open.
+type repositories struct {
+	dir string
+
+	mu   sync.Mutex
+	open map[string]*repository // by location
+}
+
+func newRepositories(dir string) *repositories {
+	return &repositories{dir: dir, open: map[string]*repository{}}
+}
+
+// get returns the repository at the location, which stays open until close.
+func (rs *repositories) get(location string) (*repository, error) {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	if r, ok := rs.open[location]; ok {
+		return r, nil
+	}
+	if !filepath.IsLocal(location) {
+		return nil, fmt.Errorf("repository %q: not inside the server's repositories", location)
+	}
+	r, err := fsfs.Open(filepath.Join(rs.dir, location), fsfs.Options{})
+	if err != nil {
+		return nil, fmt.Errorf("repository %s: %w", location, err)
+	}
+	opened := &repository{Repository: r, known: newKnownCommits(r)}
+	rs.open[location] = opened
+	return opened, nil
+}
+
+func (rs *repositories) close() error {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	var errs []error
+	for location, r := range rs.open {
+		errs = append(errs, r.Close())
+		delete(rs.open, location)
+	}
+	return errors.Join(errs...)
+}
+
+// view is a folder, or a directory in it, as one caller sees it. Everything about prefixes is here: all
+// other paths in the hub are relative to the caller's scope, or named abs.
+type view struct {
+	repo   *repository
+	folder store.Folder
+	scope  havre.Scope
+	prefix svn.Path // of the scope in the repository
+	grants []store.Grant
+}
+
+// errNoFolder does not tell a folder that is not there from one that the caller may not read.
+func errNoFolder() error {
+	return &havre.Error{Code: havre.CodeDenied, Text: "there is no such folder, or you may not read it: ask who manages it"}
+}
+
+// view returns the scope if the caller may read it.
+func (h *Hub) view(ctx context.Context, c *havre.Caller, scope havre.Scope) (*view, error) {
+	if _, err := svn.CheckPath(string(scope.Root)); err != nil {
+		return nil, &havre.Error{Code: havre.CodeInvalid, Text: fmt.Sprintf("%q cannot be a directory of a folder", scope.Root), Cause: err}
+	}
+	f, grants, err := h.access.of(ctx, c.User, scope.Folder)
+	if havre.CodeOf(err) == havre.CodeNotFound || err == nil && rightAt(grants, f.ID, scope.Root) < havre.RightRead {
+		return nil, errNoFolder()
+	}
+	if err != nil {
+		return nil, err
+	}
+	repo, err := h.repos.get(f.Location)
+	if err != nil {
+		return nil, err
+	}
+	return &view{repo: repo, folder: f, scope: scope, prefix: f.Prefix.Join(string(scope.Root)), grants: grants}, nil
+}
+
+// reserved is the directory of a replica that belongs to the client; it is never synchronised.
+const reserved = ".havre"
+
+func isReserved(p svn.Path) bool {
+	_, in := p.Rel(reserved)
+	return in
+}
+
+// abs returns the path in the repository.
+func (v *view) abs(p svn.Path) svn.Path { return v.prefix.Join(string(p)) }
+
+// rel returns the path in the view, and whether it is there at all.
+func (v *view) rel(abs svn.Path) (svn.Path, bool) {
+	p, ok := abs.Rel(v.prefix)
+	if !ok || isReserved(p) {
+		return "", false
+	}
+	return p, true
+}
+
+// right returns what the caller may do at the path.
+func (v *view) right(p svn.Path) havre.Right {
+	return rightAt(v.grants, v.folder.ID, v.scope.Root.Join(string(p)))
+}
+
+// stat returns the node at p in rev, or nil if there is none.
+func (v *view) stat(ctx context.Context, p svn.Path, rev svn.Revnum) (*svn.Node, error) {
+	n, err := v.repo.Stat(ctx, v.abs(p), rev)
+	if has[*svn.NotFoundError](err) || has[*svn.NotDirError](err) {
+		return nil, nil //nolint:nilnil // absence is no failure here
+	}
+	return n, err
+}
+
+// create makes a new repository for a folder, under a name like the folder's, and returns its location
+// and UUID. It becomes visible complete or not at all.
+func (rs *repositories) create(ctx context.Context, folder string) (location, uuid string, err error) {
+	tmp, err := os.MkdirTemp(rs.dir, ".new-")
+	if err != nil {
+		return "", "", err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(tmp)) }()
+	made := filepath.Join(tmp, "repository")
+	r, err := fsfs.Create(made, fsfs.CreateOptions{})
+	if err != nil {
+		return "", "", err
+	}
+	uuid = r.UUID()
+	if err := r.Close(); err != nil {
+		return "", "", err
+	}
+	base := slug(folder)
+	location = base
+	for n := 2; ; n++ {
+		if err := ctx.Err(); err != nil {
+			return "", "", err
+		}
+		target := filepath.Join(rs.dir, location)
+		// Mkdir claims the name against other processes; the rename replaces the empty directory
+		// on Unix, and where it does not, the directory goes first.
+		err := os.Mkdir(target, 0o700)
+		if errors.Is(err, os.ErrExist) {
+			location = fmt.Sprintf("%s-%d", base, n)
+			continue
+		}
+		if err == nil {
+			err = replaceEmpty(made, target)
+		}
+		if err != nil {
+			return "", "", err
+		}
+		return location, uuid, syncDir(rs.dir)
+	}
+}
+
+func replaceEmpty(from, to string) error {
+	if err := os.Rename(from, to); err == nil {
+		return nil
+	}
+	if err := os.Remove(to); err != nil {
+		return err
+	}
+	return os.Rename(from, to)
+}
+
+// remove undoes create.
+func (rs *repositories) remove(location string) error {
+	return os.RemoveAll(filepath.Join(rs.dir, location))
+}

@@ -1,0 +1,406 @@
+package hub
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/havre-cloud/havre/internal/havre"
+	"github.com/havre-cloud/havre/svn"
+)
+
+// pushLimit is the size in bytes up to which contents go along with a revision.
+const pushLimit = 64 << 10
+
+// The size of one part of a revision: a part is sent when it has as many ops, or as many bytes of
+// contents.
+const (
+	partOps   = 1000
+	partBytes = 2 << 20
+)
+
+// chooser says whether the contents of a small file are sent along.
+type chooser func(context.Context, *svn.Node) (bool, error)
+
+func withAll(context.Context, *svn.Node) (bool, error)    { return true, nil }
+func withoutAny(context.Context, *svn.Node) (bool, error) { return false, nil }
+
+// translate calls send with what the revision changed in the view, in parts as havre.Revision has them;
+// at least one, which is empty if nothing changed.
+func translate(ctx context.Context, v *view, rev *svn.Revision, choose chooser, send func(*havre.Revision) error) error {
+	t := &translation{v: v, rev: rev.Rev, choose: choose, send: send, added: map[svn.Path]*addition{}}
+	t.part = havre.Revision{
+		Rev: rev.Rev, Time: rev.Date(), Message: rev.Props[svn.PropLog],
+		Origin: havre.Origin{Author: rev.Author(), Device: havre.DeviceID(rev.Props[propDevice]), CommitID: rev.Props[propCommit]},
+	}
+	if t.collect(rev.Changes) {
+		if err := t.newRoot(ctx); err != nil {
+			return err
+		}
+		return t.flush(false)
+	}
+	if err := t.findMoves(ctx); err != nil {
+		return err
+	}
+	t.remove()
+	for len(t.todo) > 0 {
+		if err := t.next(ctx); err != nil {
+			return err
+		}
+	}
+	return t.flush(false)
+}
+
+// translation is one run of translate.
+type translation struct {
+	v      *view
+	rev    svn.Revnum
+	choose chooser
+	send   func(*havre.Revision) error
+
+	todo  []svn.PathChange       // in the view, its paths relative to it, in the order of a walk
+	gone  map[svn.Path]bool      // what the tree before has and this revision takes away
+	edits map[svn.Path]bool      // what is deleted or replaced inside of something that is added
+	added map[svn.Path]*addition // by path
+	froms map[svn.Path]svn.Path  // of moves: where to
+
+	part  havre.Revision
+	bytes int // of contents in part
+}
+
+// addition is a node that this revision added or put in the place of another.
+type addition struct {
+	how  additionKind
+	move int // index into the part's Moves
+}
+
+type additionKind uint8
+
+const (
+	addPlain  additionKind = iota // what is in it is listed as well
+	addCopied                     // what is in it is found by walking
+	addMoved                      // what is in it moves along; further changes in it are listed
+)
+
+// collect takes over the changes in the view. It says whether the view's root is another one than before.
+func (t *translation) collect(changes []svn.PathChange) (newRoot bool) {
+	for _, c := range changes {
+		structural := c.Action != svn.ActionModify
+		if _, above := t.v.prefix.Rel(c.Path); above {
+			newRoot = newRoot || structural
+			continue
+		}
+		p, ok := t.v.rel(c.Path)
+		if !ok {
+			continue
+		}
+		c.Path = p
+		t.todo = append(t.todo, c)
+	}
+	slices.SortStableFunc(t.todo, func(a, b svn.PathChange) int { return a.Path.Compare(b.Path) })
+	t.gone, t.edits, t.froms = map[svn.Path]bool{}, map[svn.Path]bool{}, map[svn.Path]svn.Path{}
+	for _, c := range t.todo {
+		if c.Action == svn.ActionDelete || c.Action == svn.ActionReplace {
+			if _, a := t.above(c.Path); a == nil {
+				t.gone[c.Path] = true
+			} else {
+				t.edits[c.Path] = true
+			}
+		}
+		if c.Action == svn.ActionAdd || c.Action == svn.ActionReplace {
+			a := &addition{}
+			if c.CopyFrom != nil {
+				a.how = addCopied
+			}
+			t.added[c.Path] = a
+		}
+	}
+	return newRoot
+}
+
+// above returns the nearest addition that p is in, but not p itself.
+func (t *translation) above(p svn.Path) (svn.Path, *addition) {
+	for p != "" && len(t.added) > 0 {
+		p = p.Dir()
+		if a := t.added[p]; a != nil {
+			return p, a
+		}
+	}
+	return "", nil
+}
+
+// findMoves marks the copies that are moves: those whose source this revision takes away, and which had not
+// changed between the revision copied from and the one before.
+func (t *translation) findMoves(ctx context.Context) error {
+	type candidate struct{ from, to svn.Path }
+	var copies []candidate
+	for _, c := range t.todo {
+		if c.CopyFrom == nil || t.added[c.Path] == nil {
+			continue
+		}
+		from, ok := t.v.rel(c.CopyFrom.Path)
+		if !ok || from == "" || !within(t.gone, from) {
+			continue
+		}
+		same, err := t.unchanged(ctx, from, c.CopyFrom.Rev)
+		if err != nil {
+			return err
+		}
+		if same {
+			copies = append(copies, candidate{from, c.Path})
+		}
+	}
+	// Outer sources first: what they carry along is not free to be moved by itself.
+	slices.SortStableFunc(copies, func(a, b candidate) int { return a.from.Compare(b.from) })
+	for _, c := range copies {
+		if !t.free(c.from) {
+			continue
+		}
+		t.froms[c.from] = c.to
+		*t.added[c.to] = addition{how: addMoved, move: len(t.part.Moves)}
+		t.part.Moves = append(t.part.Moves, havre.Move{From: c.from, To: c.to})
+	}
+	return nil
+}
+
+// within says whether p or something above it is in the set.
+func within(set map[svn.Path]bool, p svn.Path) bool {
+	for ; p != ""; p = p.Dir() {
+		if set[p] {
+			return true
+		}
+	}
+	return false
+}
+
+// unchanged says whether what was at the path in rev is what the revision before this one has there.
+func (t *translation) unchanged(ctx context.Context, p svn.Path, rev svn.Revnum) (bool, error) {
+	if rev == t.rev-1 {
+		return true, nil
+	}
+	then, err := t.v.stat(ctx, p, rev)
+	if err != nil {
+		return false, err
+	}
+	before, err := t.v.stat(ctx, p, t.rev-1)
+	if err != nil || then == nil || before == nil {
+		return false, err
+	}
+	return then.ID != "" && then.ID == before.ID, nil
+}
+
+// free says whether the node at p of the tree before still waits for a place: it has not been moved
+// itself, and if a directory that it was in has been, it is deleted where that one is now.
+func (t *translation) free(p svn.Path) bool {
+	if _, moved := t.froms[p]; moved {
+		return false
+	}
+	for up := p; up != ""; {
+		up = up.Dir()
+		to, moved := t.froms[up]
+		if !moved {
+			continue
+		}
+		below, _ := p.Rel(up)
+		for at := to.Join(string(below)); at != to; at = at.Dir() {
+			if t.edits[at] {
+				return true
+			}
+		}
+		return false
+	}
+	return true
+}
+
+// remove lists what the tree before loses. A replaced node is listed where what replaces it would not
+// simply take over the entry: a moved node, or a directory, which would keep what was in the old one.
+func (t *translation) remove() {
+	for _, c := range t.todo {
+		if !t.gone[c.Path] {
+			continue
+		}
+		if _, moved := t.froms[c.Path]; moved {
+			continue
+		}
+		if c.Action == svn.ActionDelete || c.Kind == svn.KindDir || t.added[c.Path].how == addMoved {
+			t.part.Removed = append(t.part.Removed, c.Path)
+		}
+	}
+}
+
+// next lists the first change of t.todo.
+func (t *translation) next(ctx context.Context) error {
+	c := t.todo[0]
+	t.todo = t.todo[1:]
+	_, above := t.above(c.Path)
+	inMoved := above != nil && above.how == addMoved
+	inCopied := above != nil && above.how == addCopied
+	a := t.added[c.Path]
+	if a == nil {
+		switch {
+		case c.Action == svn.ActionDelete && inMoved:
+			return t.op(havre.Op{Kind: havre.OpDelete, Path: c.Path})
+		case c.Action == svn.ActionModify && c.Kind != svn.KindDir && !inCopied:
+			return t.put(ctx, c.Path)
+		}
+		return nil
+	}
+	if c.Action == svn.ActionReplace && inMoved && (a.how == addMoved || c.Kind == svn.KindDir) {
+		if err := t.op(havre.Op{Kind: havre.OpDelete, Path: c.Path}); err != nil {
+			return err
+		}
+	}
+	switch a.how {
+	case addMoved:
+		if err := t.op(havre.Op{Kind: havre.OpAttach, Path: c.Path, Move: a.move}); err != nil {
+			return err
+		}
+		if c.Kind != svn.KindDir && (c.TextModified || c.PropsModified) {
+			return t.put(ctx, c.Path)
+		}
+		return nil
+	case addCopied:
+		return t.walk(ctx, c.Path)
+	default:
+		return t.put(ctx, c.Path)
+	}
+}
+
+// put lists the node at p as it is now.
+func (t *translation) put(ctx context.Context, p svn.Path) error {
+	n, err := t.v.repo.Stat(ctx, t.v.abs(p), t.rev)
+	if err != nil {
+		return err
+	}
+	return t.putNode(ctx, p, n)
+}
+
+// walk lists what is at and in the copy at root; what the revision added in there has its own turn.
+func (t *translation) walk(ctx context.Context, root svn.Path) error {
+	for n, err := range t.v.repo.Walk(ctx, t.v.abs(root), t.rev, "") {
+		if err != nil {
+			return err
+		}
+		p, ok := t.v.rel(n.Path)
+		if !ok || !t.belongs(p, root) {
+			continue
+		}
+		for len(t.todo) > 0 && t.todo[0].Path.Compare(p) < 0 {
+			if err := t.next(ctx); err != nil {
+				return err
+			}
+		}
+		if err := t.putNode(ctx, p, n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// belongs says whether root is the nearest addition at or above p.
+func (t *translation) belongs(p, root svn.Path) bool {
+	for ; p != root; p = p.Dir() {
+		if t.added[p] != nil {
+			return false
+		}
+	}
+	return true
+}
+
+func (t *translation) putNode(ctx context.Context, p svn.Path, n *svn.Node) error {
+	op := havre.Op{Kind: havre.OpPut, Path: p}
+	var err error
+	if op.Entry, err = t.v.entry(ctx, n, t.rev); err != nil {
+		return err
+	}
+	if n.Kind == svn.KindFile && n.Size <= pushLimit {
+		along, err := t.choose(ctx, n)
+		if err != nil {
+			return err
+		}
+		if along {
+			if op.Content, err = t.v.read(ctx, n.Path, t.rev, pushLimit); err != nil {
+				return err
+			}
+		}
+	}
+	return t.op(op)
+}
+
+// newRoot lists the whole view, whose root is another one than before. A root that is not there any
+// more is no deletion of what was in it: the follower is told, and keeps what it has.
+func (t *translation) newRoot(ctx context.Context) error {
+	t.todo = nil
+	before, err := t.v.stat(ctx, "", t.rev-1)
+	if err != nil {
+		return err
+	}
+	if before != nil && before.Kind == svn.KindDir {
+		for n, err := range t.v.repo.List(ctx, t.v.prefix, t.rev-1, false) {
+			if err != nil {
+				return err
+			}
+			if p, ok := t.v.rel(n.Path); ok {
+				t.part.Removed = append(t.part.Removed, p)
+			}
+		}
+	}
+	now, err := t.v.stat(ctx, "", t.rev)
+	if err != nil {
+		return err
+	}
+	if now == nil || now.Kind != svn.KindDir {
+		return t.rootGone(ctx)
+	}
+	t.added = map[svn.Path]*addition{}
+	for n, err := range t.v.repo.Walk(ctx, t.v.prefix, t.rev, "") {
+		if err != nil {
+			return err
+		}
+		if p, ok := t.v.rel(n.Path); ok && p != "" {
+			if err := t.putNode(ctx, p, n); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// rootGone fails unless the root is there again in a later revision, which lists it then.
+func (t *translation) rootGone(ctx context.Context) error {
+	head, err := t.v.repo.Youngest(ctx)
+	if err != nil {
+		return err
+	}
+	now, err := t.v.stat(ctx, "", head)
+	if err != nil {
+		return err
+	}
+	if now == nil || now.Kind != svn.KindDir {
+		return &havre.Error{
+			Code: havre.CodeNotFound,
+			Text: fmt.Sprintf("the directory %q is not in the folder %s any more: nothing is deleted here; remove this replica, or put the directory back", t.v.scope.Root, t.v.folder.Name),
+		}
+	}
+	return nil
+}
+
+// op adds to the part, sending it first if it is full.
+func (t *translation) op(op havre.Op) error {
+	if len(t.part.Ops) >= partOps || t.bytes >= partBytes {
+		if err := t.flush(true); err != nil {
+			return err
+		}
+	}
+	t.part.Ops = append(t.part.Ops, op)
+	t.bytes += len(op.Content)
+	return nil
+}
+
+// flush sends the part and begins the next.
+func (t *translation) flush(more bool) error {
+	r := t.part
+	r.More = more
+	t.part.Moves, t.part.Removed, t.part.Ops, t.bytes = nil, nil, nil, 0
+	return t.send(&r)
+}
