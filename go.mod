@@ -11,6 +11,7 @@ require (
 require (
 	github.com/fsnotify/fsnotify v1.10.1 // indirect
 	go.uber.org/goleak v1.3.0 // indirect
+	golang.org/x/tools v0.52.0 // indirect
 )
 
 require (

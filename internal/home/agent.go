@@ -72,8 +72,10 @@ type ReplicaStatus struct {
 	// Revision is the one up to which the server's changes are known here; -1 before the first.
 	Revision svn.Revnum `json:"revision"`
 	// Pending counts what differs: Down is to be changed here, Up on the server.
-	PendingDown int64 `json:"pendingDown"`
-	PendingUp   int64 `json:"pendingUp"`
+	PendingDown      int64 `json:"pendingDown"`
+	PendingUp        int64 `json:"pendingUp"`
+	PendingDownBytes int64 `json:"pendingDownBytes"`
+	PendingUpBytes   int64 `json:"pendingUpBytes"`
 	// Held counts the deletions that wait for a person: see `havre deletions`.
 	HeldDown int64 `json:"heldDown"`
 	HeldUp   int64 `json:"heldUp"`

@@ -19,6 +19,9 @@ import (
 // Windows 108, one of them for the NUL.
 const maxSocketPath = 103
 
+// graceTime is what a request has for its end when the client ends.
+const graceTime = 2 * time.Second
+
 // Listen opens the socket of the running client, which has the lock. The returned function
 // removes what was made.
 func (h *Home) Listen() (net.Listener, func() error, error) {
@@ -60,11 +63,21 @@ func Serve(ctx context.Context, l net.Listener, agent Agent, subscribe func(cont
 		ReadHeaderTimeout: 10 * time.Second,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 	}
-	stop := context.AfterFunc(ctx, func() { _ = s.Close() })
-	defer stop()
-	if err := s.Serve(l); ctx.Err() == nil {
+	done := make(chan struct{}) // closed by the function below
+	stop := context.AfterFunc(ctx, func() {
+		defer close(done)
+		// The command that ended the client wants its answer.
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), graceTime)
+		defer cancel()
+		if s.Shutdown(grace) != nil {
+			_ = s.Close()
+		}
+	})
+	err := s.Serve(l)
+	if stop() {
 		return fmt.Errorf("control socket: %w", err)
 	}
+	<-done
 	return nil
 }
 
