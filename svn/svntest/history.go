@@ -255,6 +255,9 @@ func (g *generator) changeProps() {
 	if props == nil {
 		props = svn.Props{} // takes all away
 	}
+	if maps.Equal(props, g.tree[p].Props) {
+		return // a dump shows a change of nothing, and loading forgets it
+	}
 	e := g.tree[p]
 	if e.Kind == svn.KindFile {
 		g.put(p, nil, props)
@@ -431,8 +434,15 @@ func (g *generator) text(n int) []byte {
 	return p[:n]
 }
 
-// edit returns changed contents: never nil, which would say that they stay.
+// edit returns contents that differ, and are not nil, which would say that they stay.
 func (g *generator) edit(old []byte) []byte {
+	if p := g.anyEdit(old); !bytes.Equal(p, old) {
+		return p
+	}
+	return append(bytes.Clone(old), '+')
+}
+
+func (g *generator) anyEdit(old []byte) []byte {
 	at := g.rng.IntN(len(old) + 1)
 	to := at + g.rng.IntN(len(old)-at+1)
 	p := []byte{}
