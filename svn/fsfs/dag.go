@@ -200,20 +200,27 @@ func (t *txn) remove(n *txnNode) error {
 	return nil
 }
 
-// setProps replaces the properties of a node and says whether svn:mergeinfo changed.
-func (t *txn) setProps(n *txnNode, props svn.Props) (infoChanged bool, err error) {
-	if err := t.touch(n); err != nil {
-		return false, err
-	}
-	var old svn.Props
+// props returns the properties of a node, which are shared and must not be changed.
+func (t *txn) props(n *txnNode) (svn.Props, error) {
 	switch {
 	case n.newProps:
-		old = n.props
+		return n.props, nil
 	case n.base != nil:
-		if old, err = t.repo.nodeProps(n.base); err != nil {
-			return false, err
-		}
+		return t.repo.nodeProps(n.base)
 	}
+	return nil, nil
+}
+
+// currentText returns the contents of a file as they are at this point of the commit.
+func (n *txnNode) currentText() *rep {
+	if n.text == nil && n.base != nil {
+		return n.base.text
+	}
+	return n.text
+}
+
+// setProps replaces the properties old of a touched node and says whether svn:mergeinfo changed.
+func (t *txn) setProps(n *txnNode, old, props svn.Props) (infoChanged bool) {
 	before, had := old[svn.PropMergeinfo]
 	after, has := props[svn.PropMergeinfo]
 	n.props, n.newProps = maps.Clone(props), true
@@ -225,7 +232,7 @@ func (t *txn) setProps(n *txnNode, props svn.Props) (infoChanged bool, err error
 			n.addInfo(-1)
 		}
 	}
-	return had != has || before != after, nil
+	return had != has || before != after
 }
 
 // write writes the node-revisions of everything touched at and below the node, children first.
@@ -330,7 +337,7 @@ func (t *txn) writeProps(n *txnNode) (*rep, error) {
 	}
 	p, err := t.proto.writeMeta(t.rev, kind, appendProps(nil, n.props), base, source)
 	if err == nil {
-		p.uniq = t.proto.uniq(p.at.item)
+		p.uniq = t.proto.uniq()
 	}
 	return p, err
 }

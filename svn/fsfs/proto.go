@@ -19,7 +19,8 @@ type protoRev struct {
 	file   *os.File
 	format format
 	// txn is the transaction that uniquifiers name. It need not exist, only be different each time.
-	txn string
+	txn     string
+	uniques uint64
 
 	buf     []byte // not yet written
 	size    int64  // written and in buf
@@ -153,9 +154,10 @@ func hexMD5(data []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// uniq returns the uniquifier of a representation.
-func (p *protoRev) uniq(item int64) string {
-	return p.txn + "/_" + strconv.FormatInt(item, 36)
+// uniq returns another uniquifier.
+func (p *protoRev) uniq() string {
+	p.uniques++
+	return p.txn + "/_" + strconv.FormatUint(p.uniques, 36)
 }
 
 // discard removes the file unless it was published.
@@ -175,14 +177,15 @@ type protoMark struct {
 func (p *protoRev) mark() protoMark { return protoMark{p.size, len(p.items), len(p.offsets)} }
 
 // back forgets everything that was written since the mark.
-func (p *protoRev) back(m protoMark) {
-	if m.size >= p.written {
-		p.buf = p.buf[:m.size-p.written]
-	} else {
-		p.buf = p.buf[:0]
-		p.written = m.size
-		p.pushed = min(p.pushed, m.size)
-	}
+func (p *protoRev) back(m protoMark) error {
 	p.size = m.size
 	p.items, p.offsets = p.items[:m.items], p.offsets[:m.offsets]
+	if m.size >= p.written {
+		p.buf = p.buf[:m.size-p.written]
+		return nil
+	}
+	p.buf = p.buf[:0]
+	p.written = m.size
+	p.pushed = min(p.pushed, m.size)
+	return p.file.Truncate(m.size)
 }

@@ -54,13 +54,13 @@ const (
 var differs = sync.Pool{New: func() any { return new(svndiff.Differ) }}
 
 // writeContents writes the contents that src yields as an item of the proto-revision. base is what
-// they are stored against if that is of any use; it may be nil. The revision of the result is left
-// to the caller.
+// they are stored against if that is of any use; it may be nil. The revision of the result is
+// svn.InvalidRevnum.
 func (p *protoRev) writeContents(ctx context.Context, src io.Reader, base *rep) (*rep, error) {
 	w := &fileWriter{ctx: ctx, proto: p, base: base, version: p.format.deltas()}
 	w.sums.init()
 	defer w.sums.stop()
-	w.rep.at.item = p.begin(itemFileRep, 0)
+	w.rep.at = itemID{svn.InvalidRevnum, p.begin(itemFileRep, 0)}
 	if base != nil {
 		var err error
 		if w.source, err = p.repo.openFile(ctx, base); err != nil {
@@ -260,7 +260,7 @@ func (w *fileWriter) finish() error {
 	copy(w.rep.md5[:], md5Sum)
 	w.rep.hasMD5 = true
 	w.rep.sha1 = sha1Sum
-	w.rep.uniq = w.proto.uniq(w.rep.at.item)
+	w.rep.uniq = w.proto.uniq()
 	return nil
 }
 

@@ -57,6 +57,7 @@ func (r *Repository) stage(ctx context.Context, changes []svn.Change) (*protoRev
 	}
 	staged := make([]*rep, len(changes))
 	copies := map[svn.Path]svn.CopySource{}
+	useless := overwritten(changes)
 	youngest, err := r.readCurrent()
 	if err != nil {
 		p.discard()
@@ -70,9 +71,16 @@ func (r *Repository) stage(ctx context.Context, changes []svn.Change) (*protoRev
 		if c.Content == nil {
 			continue
 		}
-		base, err := r.stageBase(c, copies, youngest)
+		mark := p.mark()
+		pred, err := r.stagePred(c, copies, youngest)
 		if err == nil {
-			staged[i], err = p.stageContents(ctx, c, base)
+			staged[i], err = p.stageContents(ctx, c, pred)
+		}
+		if err == nil && useless[i] {
+			staged[i], err = nil, p.back(mark)
+		}
+		if err == nil && sameContents(pred, staged[i]) {
+			staged[i], err = p.share(pred.text, mark)
 		}
 		if err != nil {
 			p.discard()
@@ -82,9 +90,32 @@ func (r *Repository) stage(ctx context.Context, changes []svn.Change) (*protoRev
 	return p, staged, nil
 }
 
-// stageBase chooses what the new contents at a path are stored against, by what is there before
-// the lock is taken. Should others change the file meanwhile, the choice is still a valid one.
-func (r *Repository) stageBase(c *svn.Change, copies map[svn.Path]svn.CopySource, youngest svn.Revnum) (*rep, error) {
+// overwritten says of which changes the contents are replaced or deleted by a later change of the
+// same commit. They must not stay in the revision: `svnadmin pack` makes a pack that
+// `svnadmin verify` refuses out of representations that nothing refers to.
+func overwritten(changes []svn.Change) []bool {
+	useless := make([]bool, len(changes))
+	written, deleted := map[svn.Path]bool{}, map[svn.Path]bool{}
+	for i := len(changes) - 1; i >= 0; i-- {
+		c := &changes[i]
+		useless[i] = written[c.Path]
+		for p := c.Path; len(deleted) > 0 && p != "" && !useless[i]; p = p.Dir() {
+			useless[i] = deleted[p]
+		}
+		if c.Content != nil {
+			written[c.Path] = true
+		}
+		if c.Op == svn.OpDelete {
+			deleted[c.Path] = true
+		}
+	}
+	return useless
+}
+
+// stagePred returns the node-revision whose successor gets the new contents at a path, as far as that can be
+// told before the lock is taken: nil for a new file. What comes of it is valid even if others
+// change the file meanwhile.
+func (r *Repository) stagePred(c *svn.Change, copies map[svn.Path]svn.CopySource, youngest svn.Revnum) (*nodeRev, error) {
 	if c.Op == svn.OpPut && c.Base == svn.InvalidRevnum && len(copies) == 0 {
 		return nil, nil
 	}
@@ -106,8 +137,20 @@ func (r *Repository) stageBase(c *svn.Change, copies map[svn.Path]svn.CopySource
 	if err != nil || n.kind != svn.KindFile {
 		return nil, err
 	}
-	base, err := r.deltaBase(n, textOf)
-	return base, ignoreDamage(err)
+	return n, nil
+}
+
+// sameContents says whether the new contents are those that the node has already.
+func sameContents(n *nodeRev, p *rep) bool {
+	return n != nil && n.text != nil && p != nil && p.expanded == n.text.expanded &&
+		n.text.hasMD5 && p.md5 == n.text.md5 && n.text.sha1 != nil && bytes.Equal(p.sha1, n.text.sha1)
+}
+
+// share takes back what was written since the mark and refers to older contents instead.
+func (p *protoRev) share(old *rep, mark protoMark) (*rep, error) {
+	shared := *old
+	shared.uniq = p.uniq()
+	return &shared, p.back(mark)
 }
 
 // ignoreDamage makes damage of older contents no obstacle to storing new ones: without a base.
@@ -119,11 +162,17 @@ func ignoreDamage(err error) error {
 }
 
 // stageContents writes the contents of a change and compares them with what was announced.
-func (p *protoRev) stageContents(ctx context.Context, c *svn.Change, base *rep) (*rep, error) {
+func (p *protoRev) stageContents(ctx context.Context, c *svn.Change, pred *nodeRev) (*rep, error) {
 	mark := p.mark()
+	base, err := p.repo.deltaBase(pred, textOf)
+	if err := ignoreDamage(err); err != nil {
+		return nil, err
+	}
 	out, err := p.copyContents(ctx, c, base)
 	if _, damaged := errors.AsType[*CorruptError](err); damaged && base != nil {
-		p.back(mark)
+		if err := p.back(mark); err != nil {
+			return nil, err
+		}
 		out, err = p.copyContents(ctx, c, nil)
 	}
 	if err != nil {

@@ -190,22 +190,29 @@ func (t *txn) putFile(c *svn.Change, parent, n *txnNode, text *rep) error {
 	return t.modify(c, n, text, record)
 }
 
-// modify sets contents and properties of a node and records the change.
+// modify sets contents and properties of a node and records the change. What is set to what it
+// was is no change: libsvn would list one that its own dumps do not show.
 func (t *txn) modify(c *svn.Change, n *txnNode, text *rep, record change) error {
+	props, err := t.props(n)
+	if err != nil {
+		return err
+	}
+	record.TextModified = text != nil && (n.currentText() == nil || text.at != n.currentText().at)
+	record.PropsModified = c.Props != nil && !maps.Equal(c.Props, props)
+	if record.Action == svn.ActionModify && !record.TextModified && !record.PropsModified {
+		return nil
+	}
 	if err := t.touch(n); err != nil {
 		return err
 	}
-	if text != nil {
+	if record.TextModified {
 		n.text = text
-		n.text.at.rev = t.rev
-		record.TextModified = true
-	}
-	if c.Props != nil && (len(c.Props) > 0 || n.base != nil || n.newProps) {
-		var err error
-		if record.mergeinfoModified, err = t.setProps(n, c.Props); err != nil {
-			return err
+		if text.at.rev == svn.InvalidRevnum {
+			text.at.rev = t.rev
 		}
-		record.PropsModified = true
+	}
+	if record.PropsModified {
+		record.mergeinfoModified = t.setProps(n, props, c.Props)
 	}
 	t.record(record)
 	return nil
