@@ -86,7 +86,7 @@ func (h *History) CheckDir(t testing.TB, dir string) {
 func (h *History) Load(t testing.TB, args ...string) string {
 	t.Helper()
 	dir := Create(t, args...)
-	RunIn(t, bytes.NewReader(h.Dump(t)), "svnadmin", "load", "-q", dir)
+	RunIn(t, bytes.NewReader(h.Dump(t)), "svnadmin", "load", "-q", "--no-flush-to-disk", dir)
 	return dir
 }
 

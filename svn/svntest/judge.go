@@ -186,7 +186,7 @@ func (j *judge) load(args ...string) {
 	j.t.Helper()
 	dump := dumpAll(j.t, j.dir, args...)
 	to := Create(j.t)
-	RunIn(j.t, strings.NewReader(dump), "svnadmin", "load", "-q", to)
+	RunIn(j.t, strings.NewReader(dump), "svnadmin", "load", "-q", "--no-flush-to-disk", to)
 	j.same(fmt.Sprintf("dump %s and load", args), to)
 }
 
