@@ -12,6 +12,13 @@ import (
 func unstall(next http.Handler, limit time.Duration) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c := http.NewResponseController(w)
+		// What the handler leaves unread of a request net/http reads after it, if it is not much:
+		// that needs a limit too. It is lifted before the connection's next request.
+		defer func() {
+			if b, ok := r.Body.(*body); ok && !b.ended {
+				_ = c.SetReadDeadline(time.Now().Add(limit))
+			}
+		}()
 		if r.Body != nil && r.Body != http.NoBody {
 			// A copy of r: net/http looks at the body of its own at the end, and would
 			// ask a client that waits for "100 Continue" for contents that nobody reads.
@@ -33,6 +40,7 @@ type body struct {
 
 	control *http.ResponseController
 	limit   time.Duration
+	ended   bool // read to its end
 }
 
 func (b *body) Read(p []byte) (int, error) {
@@ -42,7 +50,10 @@ func (b *body) Read(p []byte) (int, error) {
 	_ = b.control.SetReadDeadline(time.Now().Add(b.limit))
 	n, err := b.ReadCloser.Read(p)
 	_ = b.control.SetReadDeadline(time.Time{})
-	if err != nil && !errors.Is(err, io.EOF) {
+	switch {
+	case errors.Is(err, io.EOF):
+		b.ended = true
+	case err != nil:
 		err = &bodyError{err}
 	}
 	return n, err
