@@ -36,7 +36,23 @@ now; 4 the server refused: the device is not known, or lacks the right.`
 
 // cli is the command line.
 type cli struct {
-	Version versionCmd `cmd:"" help:"Print the version of the program."`
+	Demo demoCmd `cmd:"" group:"look" help:"Try havre: a server and two clients on this machine."`
+
+	Serve  serveCmd  `cmd:"" group:"server" help:"Run the server."`
+	User   userCmd   `cmd:"" group:"server" help:"Add and list users."`
+	Folder folderCmd `cmd:"" group:"server" help:"Add and list shared folders."`
+	Grant  grantCmd  `cmd:"" group:"server" help:"Say what a user may do in a folder."`
+	Invite inviteCmd `cmd:"" group:"server" help:"Make an invitation with which a user adds a device."`
+	Device deviceCmd `cmd:"" group:"server" help:"List and revoke devices."`
+
+	Join      joinCmd      `cmd:"" group:"client" help:"Make this machine a device of the person who was invited."`
+	Add       addCmd       `cmd:"" group:"client" help:"Keep a directory of this machine the same as a shared folder."`
+	Run       runCmd       `cmd:"" group:"client" help:"Keep the directories the same, until told to stop."`
+	Status    statusCmd    `cmd:"" group:"client" help:"Show the state of each directory."`
+	Deletions deletionsCmd `cmd:"" group:"client" help:"Let deletions happen that were held back, or undo them."`
+	Leave     leaveCmd     `cmd:"" group:"client" help:"Stop keeping a directory the same, or leave the server."`
+
+	Version versionCmd `cmd:"" group:"look" help:"Print the version of the program."`
 
 	Verbose bool `short:"v" help:"Log more, for finding faults."`
 }
@@ -88,7 +104,8 @@ func run(args []string) int {
 		log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})),
 	}
 	if err := cmd.Run(con); err != nil {
-		fmt.Fprintln(os.Stderr, "havre:", oneLine(err))
+		con.log.Debug("the command failed", "error", err)
+		fmt.Fprintln(os.Stderr, "havre:", forPerson(err))
 		return exitCode(err)
 	}
 	return exitOK
@@ -102,7 +119,7 @@ func usageError(w io.Writer, err error) int {
 			command = "havre " + sel.Path()
 		}
 	}
-	fmt.Fprintf(w, "havre: %s; see: %s --help\n", oneLine(err), command)
+	fmt.Fprintf(w, "havre: %s; see: %s --help\n", forPerson(err), command)
 	return exitUsage
 }
 
@@ -117,7 +134,12 @@ func exitCode(err error) int {
 	}
 }
 
-// oneLine returns the error as one line, whatever is in the names it quotes.
-func oneLine(err error) string {
-	return strings.Join(strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' || r == '\r' }), " ")
+// forPerson returns the error as one line, whatever is in the names it quotes. Where there is a
+// sentence for people the cause behind it is left out.
+func forPerson(err error) string {
+	text := err.Error()
+	if e, ok := errors.AsType[*havre.Error](err); ok && e.Code != havre.CodeInternal {
+		text = strings.Replace(text, e.Error(), e.Text, 1)
+	}
+	return strings.Join(strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' }), " ")
 }

@@ -1,0 +1,170 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/havre-cloud/havre/internal/havre"
+	"github.com/havre-cloud/havre/internal/store"
+)
+
+type folderCmd struct {
+	Add  folderAddCmd  `cmd:"" help:"Add a folder: a new, empty Subversion repository."`
+	List folderListCmd `cmd:"" help:"List the folders and who may do what."`
+}
+
+const folderHelp = `A new folder can be managed by the first administrator; everybody else needs --grant, or
+"havre grant" later. Works while the server runs.
+
+Examples:
+
+    havre folder add --data /srv/havre Team --grant ada=write --grant ben=read
+    havre folder list --data /srv/havre
+
+` + exitCodes
+
+// Help is the text below the usage.
+func (folderCmd) Help() string { return folderHelp }
+
+type folderAddCmd struct {
+	dataFlag
+	Name  string   `arg:"" help:"The folder's name, without a slash."`
+	Grant []string `placeholder:"USER=RIGHT" sep:"none" help:"Give a user a right: read, write or manage."`
+}
+
+// Help is the text below the usage.
+func (folderAddCmd) Help() string { return folderHelp }
+
+// Run executes the command.
+func (c *folderAddCmd) Run(ctx context.Context, con *console) error {
+	a, err := openAdmin(ctx, c.Data)
+	if err != nil {
+		return err
+	}
+	defer a.Close()
+	// All is checked before anything is made.
+	grants, err := a.parseGrants(ctx, c.Grant)
+	if err != nil {
+		return err
+	}
+	folder, err := a.addFolder(ctx, c.Name)
+	if err != nil {
+		return err
+	}
+	for _, g := range grants {
+		if err := a.Grant(ctx, folder.Name, g.user, g.right); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintf(con.out, "%s is a folder now. Its Subversion repository:\n\n    %s\n", shown(folder.Name), fileURL(a.RepositoryDir(folder)))
+	return nil
+}
+
+type folderListCmd struct{ dataFlag }
+
+// Help is the text below the usage.
+func (folderListCmd) Help() string { return folderHelp }
+
+// Run executes the command.
+func (c *folderListCmd) Run(ctx context.Context, con *console) error {
+	a, err := openAdmin(ctx, c.Data)
+	if err != nil {
+		return err
+	}
+	defer a.Close()
+	folders, err := a.Folders(ctx)
+	if err != nil {
+		return err
+	}
+	rows := [][]string{{"NAME", "RIGHTS", "REPOSITORY"}}
+	for i := range folders {
+		rights, err := a.rightsText(ctx, &folders[i])
+		if err != nil {
+			return err
+		}
+		rows = append(rows, []string{shown(folders[i].Name), rights, shown(a.RepositoryDir(&folders[i]))})
+	}
+	_, err = fmt.Fprint(con.out, table(rows))
+	return err
+}
+
+type grantCmd struct {
+	dataFlag
+	Folder string   `arg:"" help:"The folder's name."`
+	Grants []string `arg:"" name:"user=right" help:"The right is none, read, write or manage."`
+}
+
+// Help is the text below the usage.
+func (grantCmd) Help() string {
+	return `Each right includes those before it. The server acts on it within a second.
+
+Examples:
+
+    havre grant --data /srv/havre Team ada=write
+    havre grant --data /srv/havre Team ada=none ben=read
+
+` + exitCodes
+}
+
+// Run executes the command.
+func (c *grantCmd) Run(ctx context.Context, con *console) error {
+	a, err := openAdmin(ctx, c.Data)
+	if err != nil {
+		return err
+	}
+	defer a.Close()
+	folder, err := a.folder(ctx, c.Folder)
+	if err != nil {
+		return err
+	}
+	grants, err := a.parseGrants(ctx, c.Grants)
+	if err != nil {
+		return err
+	}
+	for _, g := range grants {
+		if err := a.Grant(ctx, folder.Name, g.user, g.right); err != nil {
+			return err
+		}
+	}
+	rights, err := a.rightsText(ctx, folder)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(con.out, "%s: %s\n", shown(folder.Name), rights)
+	return nil
+}
+
+// userRight is what one USER=RIGHT says.
+type userRight struct {
+	user  string
+	right havre.Right
+}
+
+// parseGrants reads the words USER=RIGHT. The last = counts: a name may have one.
+func (a *admin) parseGrants(ctx context.Context, words []string) ([]userRight, error) {
+	users, err := a.Users(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var grants []userRight
+	for _, word := range words {
+		i := strings.LastIndexByte(word, '=')
+		if i <= 0 {
+			return nil, errors.New(shown(word) + ": a grant is written USER=RIGHT, as in ada=write")
+		}
+		rights := []havre.Right{havre.RightNone, havre.RightRead, havre.RightWrite, havre.RightManage}
+		r := slices.IndexFunc(rights, func(r havre.Right) bool { return r.String() == word[i+1:] })
+		if r < 0 {
+			return nil, fmt.Errorf("%s: the right is none, read, write or manage", shown(word))
+		}
+		name := word[:i]
+		if !slices.ContainsFunc(users, func(u store.User) bool { return strings.EqualFold(u.Name, name) }) {
+			return nil, &havre.Error{Code: havre.CodeNotFound, Text: fmt.Sprintf("there is no user called %s; see: havre user list", shown(name))}
+		}
+		grants = append(grants, userRight{name, rights[r]})
+	}
+	return grants, nil
+}

@@ -1,0 +1,147 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"golang.org/x/term"
+
+	"github.com/havre-cloud/havre/internal/home"
+)
+
+// live prints a line for each change. When very many come at once it counts them instead, so
+// that a terminal never slows down the work. For one goroutine.
+type live struct {
+	out     io.Writer
+	names   int // width of the column of devices
+	width   func() int
+	color   bool
+	budget  int // lines that may be printed before the next tick
+	skipped map[liveKey]*liveCount
+}
+
+// liveKey is what changes have in common that are counted together.
+type liveKey struct {
+	device string
+	up     bool
+	what   string
+}
+
+type liveCount struct {
+	changes, bytes int64
+	first, last    int64 // revisions
+}
+
+const (
+	liveTick   = 250 * time.Millisecond
+	liveBudget = 20 // lines per tick
+)
+
+// newLive makes a live view; file is where out ends, to find out about a terminal.
+func newLive(out io.Writer, fd uintptr, devices ...string) *live {
+	l := &live{out: out, budget: liveBudget, width: func() int { return 0 }, skipped: map[liveKey]*liveCount{}}
+	for _, d := range devices {
+		l.names = max(l.names, utf8.RuneCountInString(d))
+	}
+	if term.IsTerminal(int(fd)) {
+		l.color = os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+		l.width = func() int {
+			w, _, err := term.GetSize(int(fd))
+			if err != nil {
+				return 80
+			}
+			return w
+		}
+	}
+	return l
+}
+
+// run prints what comes until the channel is closed or ctx is done.
+func (l *live) run(ctx context.Context, events <-chan home.Event, notes <-chan string) {
+	tick := time.NewTicker(liveTick)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			l.flush()
+			return
+		case e := <-events:
+			l.event(e)
+		case note := <-notes:
+			l.flush()
+			fmt.Fprintln(l.out, note)
+		case <-tick.C:
+			l.flush()
+			l.budget = liveBudget
+		}
+	}
+}
+
+func (l *live) event(e home.Event) {
+	if l.budget == 0 {
+		l.count(e)
+		return
+	}
+	l.budget--
+	fmt.Fprintln(l.out, l.line(e, l.width()))
+}
+
+func (l *live) count(e home.Event) {
+	key := liveKey{e.Device, e.Up, e.What}
+	c := l.skipped[key]
+	if c == nil {
+		c = &liveCount{first: int64(e.Rev)}
+		l.skipped[key] = c
+	}
+	c.changes++
+	c.bytes += e.Bytes
+	c.first = min(c.first, int64(e.Rev))
+	c.last = max(c.last, int64(e.Rev))
+}
+
+// flush prints the counts.
+func (l *live) flush() {
+	for key, c := range l.skipped {
+		revs := fmt.Sprintf("r%d", c.last)
+		if c.first != c.last {
+			revs = fmt.Sprintf("r%d-r%d", c.first, c.last)
+		}
+		fmt.Fprintf(l.out, "%s  %-*s %s %-8s and %s more, %s, %s\n", time.Now().Format(time.TimeOnly), l.names, key.device,
+			arrow(key.up), key.what, grouped(c.changes), bytesShown(c.bytes), revs)
+	}
+	clear(l.skipped)
+}
+
+// line is one change; width 0 means as long as it gets.
+func (l *live) line(e home.Event, width int) string {
+	path := shown(string(e.Path))
+	if e.From != "" {
+		path = shown(string(e.From)) + " → " + path
+	}
+	left := fmt.Sprintf("%s  %-*s %s %-8s ", e.Time.Local().Format(time.TimeOnly), l.names, shown(e.Device), arrow(e.Up), e.What)
+	right := fmt.Sprintf("  %5s  %9s", fmt.Sprintf("r%d", e.Rev), took(e.Took))
+	room := width - utf8.RuneCountInString(left) - utf8.RuneCountInString(right)
+	if width > 0 {
+		path = shorten(path, max(room, 12))
+		path += strings.Repeat(" ", max(room-utf8.RuneCountInString(path), 0))
+	} else {
+		path = fmt.Sprintf("%-32s", path)
+	}
+	if l.color {
+		right = "\x1b[2m" + right + "\x1b[0m"
+	}
+	return left + path + right
+}
+
+// arrow says whether a change goes to the server or comes from there.
+func arrow(up bool) string {
+	if up {
+		return "↑"
+	}
+	return "↓"
+}
