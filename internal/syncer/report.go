@@ -1,0 +1,110 @@
+package syncer
+
+import (
+	"context"
+	"time"
+
+	"github.com/havre-cloud/havre/internal/havre"
+)
+
+const (
+	// statusPause is how long the counts of a Status may be behind while files flow.
+	statusPause = 250 * time.Millisecond
+	// reportPause is how often the server hears how far a replica is, at most.
+	reportPause = 10 * time.Second
+)
+
+// report brings Status up to date.
+func (l *loop) report(ctx context.Context, now time.Time) error {
+	working := l.planDue || !l.looked || l.cursor < 0 || !l.scans.idle() || !l.hashes.idle() || !l.queue.idle() ||
+		!l.fetches.idle() || !l.downloads.idle() || !l.commits.idle() || !l.uploads.idle()
+	if working && l.statusAt.After(now) {
+		return nil
+	}
+	l.statusAt = now.Add(statusPause)
+	if !working {
+		l.statusAt = time.Time{}
+	}
+	s := Status{Revision: l.cursor, HeldDown: int64(l.held.HeldRemote), HeldUp: int64(l.held.HeldLocal)}
+	err := l.tx(func() {
+		down, up := l.db.Pending()
+		s.Down, s.Up = Pending(down), Pending(up)
+		l.confirmed(s.Down.Files+s.Up.Files == 0)
+	})
+	if err != nil {
+		return err
+	}
+	if w := l.cfg.Watcher; w != nil {
+		if d := w.Status().Degraded; d != nil {
+			s.Watch = d.Error()
+		}
+	}
+	offline := l.net.err()
+	switch {
+	case offline != nil:
+		s.State = StateOffline
+		s.LastError = offline.Error()
+	case !l.downAt.IsZero() || !l.upAt.IsZero():
+		s.State = StateFailed
+	case !l.looked || l.cursor < 0:
+		s.State = StateStarting
+	case s.HeldDown+s.HeldUp > 0 && !working:
+		s.State = StateHeld
+	case working || s.Down.Files+s.Up.Files > 0:
+		s.State = StateSyncing
+	default:
+		s.State = StateUpToDate
+		l.lastError = nil
+	}
+	if l.lastError != nil && s.LastError == "" {
+		s.LastError, s.LastErrorAt = l.lastError.Error(), l.errorAt
+	}
+	l.publish(&s, now)
+	l.tellServer(ctx, &s, now)
+	return nil
+}
+
+// publish makes s the Status.
+func (l *loop) publish(s *Status, now time.Time) {
+	was := l.Status()
+	s.Problems, s.ProblemCount = was.Problems, len(l.problems.all)
+	if l.problems.changed {
+		l.problems.changed = false
+		s.Problems = l.problems.list()
+	}
+	if s.LastError != "" && s.LastErrorAt.IsZero() {
+		s.LastErrorAt = now
+		if was.LastError == s.LastError {
+			s.LastErrorAt = was.LastErrorAt
+		}
+	}
+	l.update(func(status *Status) { *status = *s })
+}
+
+// confirmed ends a person's consent to deletions once they are done.
+func (l *loop) confirmed(atRest bool) {
+	if !atRest {
+		return
+	}
+	for _, name := range []string{settingAllowLocal, settingAllowOther} {
+		if l.db.Setting(name) != "" {
+			l.db.Set(name, "")
+		}
+	}
+}
+
+// tellServer reports to the server, now and then; nothing depends on it.
+func (l *loop) tellServer(ctx context.Context, s *Status, now time.Time) {
+	r := havre.ReplicaReport{Scope: l.cfg.Scope, Revision: s.Revision, Pending: s.Down.Files + s.Up.Files, Error: s.LastError}
+	if s.State == StateOffline || r == l.reported || l.reporting.Load() || s.Revision < 0 || l.reportAt.After(now) {
+		return
+	}
+	l.reported, l.reportAt = r, now.Add(reportPause)
+	l.reporting.Store(true)
+	l.wg.Go(func() {
+		defer l.reporting.Store(false)
+		if err := l.cfg.Remote.Report(ctx, []havre.ReplicaReport{r}); err != nil && ctx.Err() == nil {
+			l.cfg.Logger.Debug("report to the server", "error", err)
+		}
+	})
+}

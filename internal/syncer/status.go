@@ -1,0 +1,138 @@
+package syncer
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/havre-cloud/havre/svn"
+)
+
+// State says in one word what a replica is about.
+type State string
+
+// The states.
+const (
+	StateStarting State = "starting"   // it looks at the disk and the server for the first time since the start
+	StateSyncing  State = "syncing"    // changes are on their way
+	StateUpToDate State = "up-to-date" // both sides are the same
+	StateOffline  State = "offline"    // the server cannot be reached; it is tried again
+	StateHeld     State = "held"       // many deletions wait for a person
+	StateFailed   State = "failed"     // it cannot go on now; it is tried again
+	StateStopped  State = "stopped"    // it does not run
+)
+
+// Status is what an engine can tell about itself.
+type Status struct {
+	State State
+	// Revision is the one up to which the server's changes are known here; -1 before the first.
+	Revision svn.Revnum
+	// Down is to be changed here, Up on the server: files, and the bytes in them.
+	Down, Up Pending
+	// HeldDown and HeldUp count the deletions that wait for a person.
+	HeldDown, HeldUp int64
+	// Watch says what is not noticed at once but only by the next scan, and how to change that;
+	// empty when everything is watched.
+	Watch string
+	// LastError is the last failure of the replica as a whole; it stays until all is well.
+	LastError   string
+	LastErrorAt time.Time
+	// Problems are single paths that cannot be kept the same: the first hundred of ProblemCount.
+	Problems     []Problem
+	ProblemCount int
+}
+
+// Pending counts what is not the same yet.
+type Pending struct{ Files, Bytes int64 }
+
+// Problem is one path that cannot be kept the same, and why.
+type Problem struct {
+	Path svn.Path
+	Text string
+}
+
+// Event is one change that took effect.
+type Event struct {
+	Time time.Time
+	Up   bool // from here to the server; otherwise to here
+	// What is "added", "changed", "renamed", "deleted", "conflict".
+	What  string
+	Path  svn.Path
+	From  svn.Path // renamed, conflict: the path before
+	Rev   svn.Revnum
+	Bytes int64
+	// Took is the time since the change was noticed: by the watcher, or as it came from the server.
+	Took time.Duration
+}
+
+// Status returns how the replica is.
+func (e *Engine) Status() Status {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	s := e.status
+	s.Problems = slices.Clone(s.Problems)
+	return s
+}
+
+// Wait blocks until the status is as it is waited for, or ctx is done.
+func (e *Engine) Wait(ctx context.Context, until func(Status) bool) error {
+	for {
+		e.mu.Lock()
+		changed := e.changed
+		e.mu.Unlock()
+		if until(e.Status()) {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (e *Engine) update(fn func(*Status)) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	fn(&e.status)
+	close(e.changed)
+	e.changed = make(chan struct{})
+}
+
+// maxProblems is how many problems a Status lists.
+const maxProblems = 100
+
+// problems are the paths that cannot be kept the same at the moment.
+type problems struct {
+	all     map[svn.Path]string
+	changed bool
+}
+
+func (p *problems) set(path svn.Path, text string) {
+	if p.all == nil {
+		p.all = map[svn.Path]string{}
+	}
+	// Beyond this only a count would help, and the first thousands say it already.
+	if p.all[path] != text && len(p.all) < 100*maxProblems {
+		p.all[path], p.changed = text, true
+	}
+}
+
+func (p *problems) drop(path svn.Path) {
+	if _, ok := p.all[path]; ok {
+		delete(p.all, path)
+		p.changed = true
+	}
+}
+
+func (p *problems) list() []Problem {
+	list := make([]Problem, 0, min(len(p.all), maxProblems))
+	for _, path := range slices.SortedFunc(maps.Keys(p.all), svn.Path.Compare) {
+		if len(list) == maxProblems {
+			break
+		}
+		list = append(list, Problem{path, p.all[path]})
+	}
+	return list
+}
