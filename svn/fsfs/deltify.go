@@ -45,10 +45,15 @@ func (r *Repository) deltaBase(pred *nodeRev, of func(*nodeRev) *rep) (*rep, err
 	}
 	base := pred
 	for ; walk > 1 && base.pred != nil; walk-- {
-		var err error
-		if base, err = r.nodeRev(base.pred.at); err != nil {
+		next, err := r.nodeRev(base.pred.at)
+		if err != nil {
 			return nil, err
 		}
+		// What began small and was filled then: its first contents are of no use.
+		if p := of(next); p == nil || of(pred) == nil || p.expanded < of(pred).expanded/4 {
+			break
+		}
+		base = next
 	}
 	p := of(base)
 	if p == nil || p.expanded < minDeltaBase {

@@ -1,0 +1,190 @@
+package fsfs_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/havre-cloud/havre/svn"
+	"github.com/havre-cloud/havre/svn/fsfs"
+	"github.com/havre-cloud/havre/svn/svntest"
+)
+
+// childDir names the variable that makes TestMain commit in a repository and kill itself.
+const (
+	childDir   = "FSFS_TEST_CRASH_DIR"
+	childPoint = "FSFS_TEST_CRASH_POINT" // the number of the step
+)
+
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(childDir); dir != "" {
+		crashChild(dir)
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// crashChild makes the commit of crashChanges and kills itself at a step of it. It ends normally
+// when the commit has fewer steps.
+func crashChild(dir string) {
+	point, err := strconv.Atoi(os.Getenv(childPoint))
+	if err != nil {
+		panic(err)
+	}
+	r, err := fsfs.Open(dir, fsfs.Options{})
+	if err != nil {
+		panic(err)
+	}
+	n := 0
+	r.SetCrash(func(string) error {
+		if n++; n == point {
+			self, err := os.FindProcess(os.Getpid())
+			if err != nil {
+				panic(err)
+			}
+			_ = self.Kill()
+			select {}
+		}
+		return nil
+	})
+	if _, err := r.Commit(context.Background(), &svn.Commit{Changes: crashChanges()}); err != nil {
+		panic(err)
+	}
+}
+
+func crashChanges() []svn.Change {
+	return []svn.Change{
+		{Op: svn.OpMkdir, Path: "new", Base: unknown},
+		{Op: svn.OpPut, Path: "new/file", Base: unknown, Content: bigContent(1<<20, -1)},
+		{Op: svn.OpPut, Path: "old", Base: 1, Content: content("changed")},
+	}
+}
+
+// crashRepository has shards of two revisions, so that the commit under test, r2, makes new ones.
+func crashRepository(t *testing.T) string {
+	t.Helper()
+	r := create(t)
+	name := filepath.Join(r.Dir(), "db", "format")
+	if err := errors.Join(os.Remove(name), os.WriteFile(name, []byte("8\nlayout sharded 2\naddressing logical\n"), 0o444)); err != nil {
+		t.Fatal(err)
+	}
+	r = open(t, r.Dir())
+	commit(t, r, svn.Change{Op: svn.OpPut, Path: "old", Base: unknown, Content: content("old")})
+	return r.Dir()
+}
+
+// TestKilled kills a process at every step of a commit. What is left has to be the old or the new
+// revision, and both we and svn have to be able to go on.
+func TestKilled(t *testing.T) {
+	svntest.RequireSubversion(t)
+	for point := 1; ; point++ {
+		dir := crashRepository(t)
+		cmd := exec.CommandContext(t.Context(), os.Args[0])
+		cmd.Env = append(os.Environ(), childDir+"="+dir, childPoint+"="+strconv.Itoa(point))
+		out, err := cmd.CombinedOutput()
+		if strings.Contains(string(out), "panic") {
+			t.Fatalf("step %d: %s", point, out)
+		}
+		afterCrash(t, fmt.Sprintf("killed at step %d", point), dir)
+		if err == nil {
+			if point < 10 {
+				t.Errorf("the commit has only %d steps", point-1)
+			}
+			return
+		}
+	}
+}
+
+// afterCrash checks a repository in which a commit of crashChanges was interrupted.
+func afterCrash(t *testing.T, what, dir string) {
+	t.Helper()
+	svntest.Verify(t, dir)
+	first, second := filepath.Join(t.TempDir(), "first"), filepath.Join(t.TempDir(), "second")
+	copyTree(t, dir, first)
+	copyTree(t, dir, second)
+
+	r := open(t, first)
+	if left, err := filepath.Glob(filepath.Join(first, "db", "txn-protorevs", "*")); err != nil || len(left) > 0 {
+		t.Errorf("%s: left behind: %v %v", what, left, err)
+	}
+	youngest, err := r.Youngest(t.Context())
+	if err != nil || youngest != 1 && youngest != 2 {
+		t.Fatalf("%s: youngest is r%d, %v", what, youngest, err)
+	}
+	if got, want := read(t, r, "old", youngest), map[svn.Revnum]string{1: "old", 2: "changed"}[youngest]; got != want {
+		t.Errorf("%s: /old@%d is %q, want %q", what, youngest, got, want)
+	}
+	rev := commit(t, r, svn.Change{Op: svn.OpPut, Path: "old", Base: youngest, Content: content("ours")})
+	if rev != youngest+1 {
+		t.Errorf("%s: the next revision was r%d, want r%d", what, rev, youngest+1)
+	}
+	svntest.JudgeQuick(t, first)
+
+	svntest.Run(t, "svnmucc", "-m", "theirs", "put", filepath.Join(second, "format"), svntest.URL(second, "old"))
+	svntest.JudgeQuick(t, second)
+}
+
+func copyTree(t *testing.T, from, to string) {
+	t.Helper()
+	if err := os.CopyFS(to, os.DirFS(from)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+var errDiskFull = errors.New("no space left on the fake device")
+
+// TestFailedSteps has every step of a commit fail. The error has to come through, nothing may be
+// left of the commit, and the same Repository has to go on.
+func TestFailedSteps(t *testing.T) {
+	for point := 1; ; point++ {
+		dir := crashRepository(t)
+		r := open(t, dir)
+		n, name := 0, ""
+		r.SetCrash(func(at string) error {
+			if n++; n == point {
+				name = at
+				return errDiskFull
+			}
+			return nil
+		})
+		_, err := r.Commit(t.Context(), &svn.Commit{Changes: crashChanges()})
+		if err == nil {
+			if point < 10 {
+				t.Errorf("the commit has only %d steps", point-1)
+			}
+			return
+		}
+		what := fmt.Sprintf("step %d, %s", point, name)
+		if !errors.Is(err, errDiskFull) {
+			t.Fatalf("%s: got %v, want %v", what, err, errDiskFull)
+		}
+		want := svn.Revnum(1)
+		if _, visible := errors.AsType[*fsfs.NotDurableError](err); visible {
+			want = 2
+		}
+		if got, err := r.Youngest(t.Context()); err != nil || got != want {
+			t.Fatalf("%s: youngest is r%d, %v; want r%d", what, got, err, want)
+		}
+		for _, pattern := range []string{"txn-protorevs/*", fmt.Sprintf("rev*/1/%d", want+1)} {
+			if left, _ := filepath.Glob(filepath.Join(dir, "db", pattern)); len(left) > 0 {
+				t.Errorf("%s: left behind: %v", what, left)
+			}
+		}
+		r.SetCrash(nil)
+		rev := commit(t, r, svn.Change{Op: svn.OpPut, Path: "old", Base: want, Content: content("afterwards")})
+		if got, want := read(t, r, "old", rev), "afterwards"; got != want {
+			t.Errorf("%s: /old is %q, want %q", what, got, want)
+		}
+		afterwards := open(t, dir)
+		if got, want := read(t, afterwards, "old", rev), "afterwards"; got != want {
+			t.Errorf("%s: /old, opened anew, is %q, want %q", what, got, want)
+		}
+		svntest.JudgeQuick(t, dir)
+	}
+}
