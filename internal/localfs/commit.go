@@ -10,7 +10,10 @@ import (
 
 // Commit puts the temporary at p, if expected is still there.
 func (d *Disk) Commit(temp Temp, p svn.Path, expected *Info) (Info, error) {
-	t := temp.(*diskTemp)
+	t, err := ours(temp)
+	if err != nil {
+		return Info{}, err
+	}
 	if t.done {
 		return Info{}, fmt.Errorf("commit /%s: the temporary was committed or discarded already", p)
 	}
@@ -109,7 +112,8 @@ func (r *replacement) replace(expected Info) error {
 	out, err := r.tmp.lstat(r.temp.name)
 	if err == nil && out.sameButMoved(expected) {
 		r.temp.done = true
-		return r.dispose(r.temp.name, expected)
+		r.dispose(r.temp.name, expected)
+		return nil
 	}
 	r.giveBack()
 	return &ChangedError{Path: r.path, Reason: "was changed"}
@@ -135,18 +139,14 @@ func (r *replacement) giveBack() {
 }
 
 // dispose removes what was replaced, unless a program is about to write into it.
-func (r *replacement) dispose(name string, expected Info) error {
-	if expected.Kind == KindFile && r.tmp.hasWriter(name) {
-		r.disk.keep(r.tmp, name, r.path)
-		return nil
-	}
+func (r *replacement) dispose(name string, expected Info) {
+	held := expected.Kind == KindFile && r.tmp.hasWriter(name)
 	// A writer that closed since the exchange has changed the file.
-	if out, err := r.tmp.lstat(name); err != nil || !out.sameButMoved(expected) {
+	if out, err := r.tmp.lstat(name); held || err != nil || !out.sameButMoved(expected) {
 		r.disk.keep(r.tmp, name, r.path)
-		return nil
+	} else {
+		_ = r.tmp.remove(name) // else Clean will
 	}
-	_ = r.tmp.remove(name) // else Clean will
-	return nil
 }
 
 // replaceInSteps is for file systems that cannot exchange names. A second name holds on to what is
@@ -169,7 +169,7 @@ func (r *replacement) replaceInSteps(expected Info) error {
 		return err
 	}
 	if linked {
-		return r.dispose(held, expected)
+		r.dispose(held, expected)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@
 package localfs
 
 import (
+	"errors"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -16,7 +17,7 @@ const (
 // openBeneath opens rel below the directory without following any link.
 func openBeneath(at int, rel string, flags int) (int, error) {
 	how := unix.OpenHow{
-		Flags:   uint64(flags | unix.O_CLOEXEC | unix.O_NOFOLLOW), //nolint:gosec // flags are positive
+		Flags:   uint64(flags | unix.O_CLOEXEC | unix.O_NOFOLLOW),
 		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS,
 	}
 	for {
@@ -47,14 +48,14 @@ func (d *dir) hasWriter(name string) bool {
 	if err != nil {
 		return false
 	}
-	defer unix.Close(fd) // which gives the lease back
+	defer func() { _ = unix.Close(fd) }() // which gives the lease back
 	_, err = unix.FcntlInt(uintptr(fd), unix.F_SETLEASE, unix.F_RDLCK)
-	return err == unix.EAGAIN
+	return errors.Is(err, unix.EAGAIN)
 }
 
 // startWriteback asks the kernel to write the contents, without waiting.
 func startWriteback(f *os.File) {
-	_ = unix.SyncFileRange(int(f.Fd()), 0, 0, unix.SYNC_FILE_RANGE_WRITE) //nolint:gosec // a descriptor is small
+	_ = unix.SyncFileRange(int(f.Fd()), 0, 0, unix.SYNC_FILE_RANGE_WRITE)
 }
 
 // inodesLast reports whether inode numbers of the file system survive unmounting.
@@ -63,7 +64,7 @@ func inodesLast(path string) bool {
 	if unix.Statfs(path, &st) != nil {
 		return false
 	}
-	switch uint32(st.Type) { //nolint:gosec // magic numbers have 32 bits
+	switch uint32(st.Type) {
 	case unix.EXT4_SUPER_MAGIC, unix.XFS_SUPER_MAGIC, unix.BTRFS_SUPER_MAGIC, unix.F2FS_SUPER_MAGIC, zfsMagic, bcachefsMagic:
 		return true
 	}

@@ -64,7 +64,7 @@ func (d *dir) lstatMode(name string) (Info, uint32, error) {
 	if err != nil {
 		return Info{}, 0, err
 	}
-	return infoOf(name, &st), uint32(st.Mode) & 0o777, nil
+	return infoOf(name, &st), uint32(st.Mode) & 0o777, nil //nolint:unconvert // uint16 on darwin
 }
 
 func infoOf(name string, st *unix.Stat_t) Info {
@@ -73,8 +73,8 @@ func infoOf(name string, st *unix.Stat_t) Info {
 		ModTime:    st.Mtim.Nano(),
 		ChangeTime: st.Ctim.Nano(),
 		Inode:      st.Ino,
-		Device:     uint64(st.Dev), //nolint:gosec,unconvert // an identity, and int32 on darwin
-		Links:      uint64(st.Nlink),
+		Device:     uint64(st.Dev),   //nolint:unconvert // int32 on darwin
+		Links:      uint64(st.Nlink), //nolint:unconvert // uint16 on darwin
 	}
 	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFREG:
@@ -270,7 +270,7 @@ func walkBeneath(at int, rel string, flags int) (int, error) {
 // infoOfFile looks at an open file.
 func infoOfFile(f *os.File, name string) (Info, error) {
 	var st unix.Stat_t
-	if err := unix.Fstat(int(f.Fd()), &st); err != nil { //nolint:gosec // a descriptor is small
+	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
 		return Info{}, err
 	}
 	return infoOf(name, &st), nil
@@ -278,7 +278,7 @@ func infoOfFile(f *os.File, name string) (Info, error) {
 
 // unsupported reports whether a file system says that it does not know a kind of rename or link.
 func unsupported(err error) bool {
-	return err == unix.ENOSYS || err == unix.EINVAL || err == unix.ENOTSUP || err == unix.EOPNOTSUPP
+	return isAny(err, unix.ENOSYS, unix.EINVAL, unix.ENOTSUP, unix.EOPNOTSUPP)
 }
 
 // errnoOf strips the path that os adds, which is not one the caller knows.
@@ -289,12 +289,17 @@ func errnoOf(err error) error {
 	return err
 }
 
-func isNotDir(err error) bool   { return err == unix.ENOTDIR || err == unix.ELOOP }
-func isTooLong(err error) bool  { return err == unix.ENAMETOOLONG }
-func isBadName(err error) bool  { return err == unix.EILSEQ }
-func isNotEmpty(err error) bool { return err == unix.ENOTEMPTY || err == unix.EEXIST }
-func isCross(err error) bool    { return err == unix.EXDEV }
-func isInvalid(err error) bool  { return err == unix.EINVAL }
+func isNotDir(err error) bool   { return isAny(err, unix.ENOTDIR, unix.ELOOP) }
+func isTooLong(err error) bool  { return isAny(err, unix.ENAMETOOLONG) }
+func isBadName(err error) bool  { return isAny(err, unix.EILSEQ) }
+func isNotEmpty(err error) bool { return isAny(err, unix.ENOTEMPTY, unix.EEXIST) }
+func isCross(err error) bool    { return isAny(err, unix.EXDEV) }
+func isInvalid(err error) bool  { return isAny(err, unix.EINVAL) }
+
+func isAny(err error, numbers ...unix.Errno) bool {
+	e, ok := errors.AsType[unix.Errno](err)
+	return ok && slices.Contains(numbers, e)
+}
 
 // IsFull reports whether an error says that there is no room: on the disk, or in the person's quota.
 func IsFull(err error) bool {
@@ -307,11 +312,11 @@ func free(path string) (int64, error) {
 	if err := unix.Statfs(path, &st); err != nil {
 		return 0, err
 	}
-	avail, size := uint64(st.Bavail), uint64(st.Bsize) //nolint:gosec,unconvert // types differ between systems
+	avail, size := uint64(st.Bavail), uint64(st.Bsize) //nolint:unconvert // types differ between systems
 	if size != 0 && avail > math.MaxInt64/size {
 		return math.MaxInt64, nil
 	}
-	return int64(avail * size), nil //nolint:gosec // checked above
+	return int64(avail * size), nil
 }
 
 // nameProblem says why this system cannot have a name that a repository can.

@@ -67,7 +67,7 @@ func inodesLast(string) bool { return false }
 func nameProblem(name string) string {
 	for i, r := range name {
 		if r < 32 || strings.ContainsRune(`<>:"/\|?*`, r) {
-			return "the character " + strconv.QuoteRune(r) + " at position " + itoa(i+1) + " is not possible in names on Windows"
+			return "the character " + strconv.QuoteRune(r) + " at position " + strconv.Itoa(i+1) + " is not possible in names on Windows"
 		}
 	}
 	if last := name[len(name)-1]; last == '.' || last == ' ' {

@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"io/fs"
-	"strconv"
 	"strings"
 )
 
@@ -17,8 +16,6 @@ const (
 func probeName() string { return tempPrefix + "probe-" + newID() }
 
 func newID() string { return strings.ToLower(rand.Text()[:16]) }
-
-func itoa(n int) string { return strconv.Itoa(n) }
 
 // probe finds out what the file system can do by doing it in our own directory of the replica, which
 // may differ from what its neighbours can.

@@ -18,8 +18,8 @@ import (
 
 const (
 	trashTime = "2006-01-02T15.04.05Z"
-	// trashMinute is how long things go into the same directory.
-	trashMinute = time.Minute
+	// trashSpan is how long things go into the same directory.
+	trashSpan = time.Minute
 	// savedPrefix is for what could not even be moved to the trash; nothing removes it.
 	savedPrefix = "saved-"
 )
@@ -56,7 +56,7 @@ func (d *Disk) openTrash(p svn.Path, fresh bool) (*dir, error) {
 func (d *Disk) openBatch(place *place, fresh bool) (*dir, error) {
 	d.mu.Lock()
 	now := time.Now()
-	if fresh || d.trash.name == "" || now.Sub(d.trash.began) > trashMinute {
+	if fresh || d.trash.name == "" || now.Sub(d.trash.began) > trashSpan {
 		d.trash = trashBatch{name: now.UTC().Format(trashTime) + "-" + newID(), began: now}
 	}
 	name := d.trash.name
