@@ -43,8 +43,10 @@ func OpenAdmin(ctx context.Context, dir string, opts Options) (*Admin, error) {
 		return nil, err
 	}
 	repos := newRepositories(filepath.Join(dir, "repositories"))
-	return &Admin{store: s, repos: repos, by: store.Console, changed: func() {},
-		close: func() error { return errors.Join(repos.close(), s.Close()) }}, nil
+	return &Admin{
+		store: s, repos: repos, by: store.Console, changed: func() {},
+		close: func() error { return errors.Join(repos.close(), s.Close()) },
+	}, nil
 }
 
 // Close ends what OpenAdmin opened.
@@ -220,5 +222,7 @@ func slug(name string) string {
 }
 
 // deviceNames cannot be directories on Windows.
-var deviceNames = map[string]bool{"con": true, "prn": true, "aux": true, "nul": true,
-	"com1": true, "com2": true, "com3": true, "com4": true, "lpt1": true, "lpt2": true, "lpt3": true, "lpt4": true}
+var deviceNames = map[string]bool{
+	"con": true, "prn": true, "aux": true, "nul": true,
+	"com1": true, "com2": true, "com3": true, "com4": true, "lpt1": true, "lpt2": true, "lpt3": true, "lpt4": true,
+}

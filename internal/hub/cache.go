@@ -67,7 +67,7 @@ func (c *revisionCache) lookUp(key cacheKey) []*havre.Revision {
 		return nil
 	}
 	c.order.MoveToFront(e)
-	return e.Value.(*cached).parts
+	return held(e).parts
 }
 
 // claim returns the revision, or the duty to translate it, which must be ended, or neither if whoever had
@@ -116,10 +116,20 @@ func (c *revisionCache) keep(e *cached) {
 	c.size += e.size
 	for c.size > c.limit && c.order.Len() > 1 {
 		last := c.order.Back()
-		old := c.order.Remove(last).(*cached)
+		old := held(last)
+		c.order.Remove(last)
 		delete(c.entries, old.key)
 		c.size -= old.size
 	}
+}
+
+// held returns what an element of order is.
+func held(e *list.Element) *cached {
+	c, ok := e.Value.(*cached)
+	if !ok {
+		panic("hub: something else in the cache")
+	}
+	return c
 }
 
 // sizeOf estimates the memory that parts take, in bytes.

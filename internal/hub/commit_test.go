@@ -60,8 +60,12 @@ func TestRefusals(t *testing.T) {
 		{"a file in the place of a directory", []havre.Change{put("e", "1", 2)}, nil, "~e -e/mine"},
 		{"a reserved name", []havre.Change{mkdir(".havre"), put(".havre/marker", "1", unknown), put("d/.havre", "1", unknown)}, map[int]havre.RefusalReason{0: invalid, 1: invalid}, "+d/.havre"},
 		{"a name with a newline", []havre.Change{put("a\nb", "1", unknown), put("x", "1", unknown)}, map[int]havre.RefusalReason{0: invalid}, "+x"},
-		{"names that are none", []havre.Change{put("../x", "1", unknown), put("", "1", unknown), put("a//b", "1", unknown), put("a\xff", "1", unknown), put(strings.Repeat("x/", 3000)+"x", "1", unknown)},
-			map[int]havre.RefusalReason{0: invalid, 1: invalid, 2: invalid, 3: invalid, 4: invalid}, ""},
+		{
+			"names that are none",
+			[]havre.Change{put("../x", "1", unknown), put("", "1", unknown), put("a//b", "1", unknown), put("a\xff", "1", unknown), put(strings.Repeat("x/", 3000)+"x", "1", unknown)},
+			map[int]havre.RefusalReason{0: invalid, 1: invalid, 2: invalid, 3: invalid, 4: invalid},
+			"",
+		},
 		{"other contents than announced", []havre.Change{bad(put("x", "1", unknown), func(c *havre.Change) { c.Content = []byte("2") }), put("y", "1", unknown)}, map[int]havre.RefusalReason{0: invalid}, "+y"},
 		{"no such upload", []havre.Change{bad(put("x", "1", unknown), func(c *havre.Change) { c.Content, c.Upload = nil, "abc-1" }), put("y", "1", unknown)}, map[int]havre.RefusalReason{0: havre.RefusedUpload}, "+y"},
 		{"kept contents of nothing", []havre.Change{bad(put("x", "", unknown), func(c *havre.Change) { c.KeepContent, c.Content = true, nil })}, map[int]havre.RefusalReason{0: invalid}, ""},
@@ -332,8 +336,10 @@ func TestUpload(t *testing.T) {
 	_, err = w.WriteUpload(ctx, ada, "../../havre.db-1", 0, strings.NewReader("x"))
 	wantCode(t, err, havre.CodeNotFound)
 
-	big := havre.Change{Kind: havre.ChangePut, Path: "big", Base: unknown, Upload: id,
-		Entry: havre.Entry{Kind: havre.KindFile, Size: size, Hash: havre.HashBytes(content)}}
+	big := havre.Change{
+		Kind: havre.ChangePut, Path: "big", Base: unknown, Upload: id,
+		Entry: havre.Entry{Kind: havre.KindFile, Size: size, Hash: havre.HashBytes(content)},
+	}
 	if r := w.commit(ada, big); len(r.Refused) != 1 || r.Refused[0].Reason != havre.RefusedUpload {
 		t.Errorf("an incomplete upload gave %+v", r)
 	}

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/havre-cloud/havre/internal/havre"
@@ -40,6 +41,11 @@ func (h *Hub) Follow(ctx context.Context, c *havre.Caller, scope havre.Scope, si
 		if head < cursor {
 			return &havre.Error{Code: havre.CodeHistoryWentBack, Text: "the server's history is older than what this device has seen"}
 		}
+		if cursor == since {
+			if err := v.checkRoot(ctx, head); err != nil {
+				return err
+			}
+		}
 		if cursor < head {
 			if v, err = h.catchUp(ctx, c, v, cursor, head, send); err != nil {
 				return err
@@ -50,6 +56,22 @@ func (h *Hub) Follow(ctx context.Context, c *havre.Caller, scope havre.Scope, si
 		if v, err = h.wait(ctx, c, v, cursor); err != nil {
 			return err
 		}
+	}
+}
+
+// checkRoot fails if the scope is not a directory in head. That is no deletion of what was in it: the
+// follower is told, and keeps what it has.
+func (v *view) checkRoot(ctx context.Context, head svn.Revnum) error {
+	if v.prefix == "" {
+		return nil
+	}
+	n, err := v.stat(ctx, "", head)
+	if err != nil || n != nil && n.Kind == svn.KindDir {
+		return err
+	}
+	return &havre.Error{
+		Code: havre.CodeNotFound,
+		Text: fmt.Sprintf("the directory %q is not in the folder %s any more: nothing is deleted here; remove this replica, or put the directory back", v.scope.Root, v.folder.Name),
 	}
 }
 
@@ -97,7 +119,7 @@ func (h *Hub) wait(ctx context.Context, c *havre.Caller, v *view, cursor svn.Rev
 			next, err := h.still(ctx, c, v)
 			if err != nil {
 				stop()
-				<-ended
+				<-ended //nolint:errcheck // it was told to end
 				return nil, err
 			}
 			v = next

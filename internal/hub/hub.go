@@ -129,6 +129,9 @@ func (h *Hub) Run(ctx context.Context) error {
 	tick := time.NewTicker(janitorEvery)
 	defer tick.Stop()
 	for {
+		if err := h.repos.sweep(time.Now().Add(-uploadLife)); err != nil {
+			h.log.LogAttrs(ctx, slog.LevelWarn, "unfinished repositories not removed", slog.Any("error", err))
+		}
 		if n, err := h.uploads.expire(time.Now().Add(-uploadLife)); err != nil {
 			h.log.LogAttrs(ctx, slog.LevelWarn, "uploads not cleaned", slog.Any("error", err))
 		} else if n > 0 {

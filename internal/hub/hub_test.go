@@ -96,8 +96,10 @@ func (w *world) must(c *havre.Caller, changes ...havre.Change) svn.Revnum {
 const unknown = svn.InvalidRevnum
 
 func put(path, content string, base svn.Revnum) havre.Change {
-	return havre.Change{Kind: havre.ChangePut, Path: svn.Path(path), Base: base, Content: []byte(content),
-		Entry: havre.Entry{Kind: havre.KindFile, Size: int64(len(content)), Hash: havre.HashBytes([]byte(content))}}
+	return havre.Change{
+		Kind: havre.ChangePut, Path: svn.Path(path), Base: base, Content: []byte(content),
+		Entry: havre.Entry{Kind: havre.KindFile, Size: int64(len(content)), Hash: havre.HashBytes([]byte(content))},
+	}
 }
 
 func link(path, target string, base svn.Revnum) havre.Change {

@@ -13,7 +13,6 @@ type model struct {
 	root  *modelNode
 	moved []*modelNode // of the revision whose parts are being applied
 	open  bool         // whether more parts are to come
-	fetch func(havre.FileVersion) string
 }
 
 type modelNode struct {

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
+	"time"
 
 	"github.com/havre-cloud/havre/internal/havre"
 	"github.com/havre-cloud/havre/internal/store"
@@ -130,10 +132,28 @@ func (v *view) stat(ctx context.Context, p svn.Path, rev svn.Revnum) (*svn.Node,
 	return n, err
 }
 
+// unfinished begins the names of directories in which repositories are being made.
+const unfinished = ".new-"
+
+// sweep removes what a crash left of create before the time.
+func (rs *repositories) sweep(before time.Time) error {
+	all, err := os.ReadDir(rs.dir)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, d := range all {
+		if info, err := d.Info(); err == nil && strings.HasPrefix(d.Name(), unfinished) && info.ModTime().Before(before) {
+			errs = append(errs, os.RemoveAll(filepath.Join(rs.dir, d.Name())))
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // create makes a new repository for a folder, under a name like the folder's, and returns its location
 // and UUID. It becomes visible complete or not at all.
 func (rs *repositories) create(ctx context.Context, folder string) (location, uuid string, err error) {
-	tmp, err := os.MkdirTemp(rs.dir, ".new-")
+	tmp, err := os.MkdirTemp(rs.dir, unfinished)
 	if err != nil {
 		return "", "", err
 	}

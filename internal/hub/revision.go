@@ -2,7 +2,6 @@ package hub
 
 import (
 	"context"
-	"fmt"
 	"slices"
 
 	"github.com/havre-cloud/havre/internal/havre"
@@ -101,7 +100,7 @@ func (t *translation) collect(changes []svn.PathChange) (newRoot bool) {
 	t.gone, t.edits, t.froms = map[svn.Path]bool{}, map[svn.Path]bool{}, map[svn.Path]svn.Path{}
 	for _, c := range t.todo {
 		if c.Action == svn.ActionDelete || c.Action == svn.ActionReplace {
-			if _, a := t.above(c.Path); a == nil {
+			if t.above(c.Path) == nil {
 				t.gone[c.Path] = true
 			} else {
 				t.edits[c.Path] = true
@@ -119,14 +118,14 @@ func (t *translation) collect(changes []svn.PathChange) (newRoot bool) {
 }
 
 // above returns the nearest addition that p is in, but not p itself.
-func (t *translation) above(p svn.Path) (svn.Path, *addition) {
+func (t *translation) above(p svn.Path) *addition {
 	for p != "" && len(t.added) > 0 {
 		p = p.Dir()
 		if a := t.added[p]; a != nil {
-			return p, a
+			return a
 		}
 	}
-	return "", nil
+	return nil
 }
 
 // findMoves marks the copies that are moves: those whose source this revision takes away, and which had not
@@ -232,7 +231,7 @@ func (t *translation) remove() {
 func (t *translation) next(ctx context.Context) error {
 	c := t.todo[0]
 	t.todo = t.todo[1:]
-	_, above := t.above(c.Path)
+	above := t.above(c.Path)
 	inMoved := above != nil && above.how == addMoved
 	inCopied := above != nil && above.how == addCopied
 	a := t.added[c.Path]
@@ -327,8 +326,7 @@ func (t *translation) putNode(ctx context.Context, p svn.Path, n *svn.Node) erro
 	return t.op(op)
 }
 
-// newRoot lists the whole view, whose root is another one than before. A root that is not there any
-// more is no deletion of what was in it: the follower is told, and keeps what it has.
+// newRoot lists the whole view, whose root is another one than before, or gone: see checkRoot.
 func (t *translation) newRoot(ctx context.Context) error {
 	t.todo = nil
 	before, err := t.v.stat(ctx, "", t.rev-1)
@@ -350,7 +348,12 @@ func (t *translation) newRoot(ctx context.Context) error {
 		return err
 	}
 	if now == nil || now.Kind != svn.KindDir {
-		return t.rootGone(ctx)
+		// It may be there again in a later revision, which lists it then.
+		head, err := t.v.repo.Youngest(ctx)
+		if err != nil {
+			return err
+		}
+		return t.v.checkRoot(ctx, head)
 	}
 	t.added = map[svn.Path]*addition{}
 	for n, err := range t.v.repo.Walk(ctx, t.v.prefix, t.rev, "") {
@@ -361,25 +364,6 @@ func (t *translation) newRoot(ctx context.Context) error {
 			if err := t.putNode(ctx, p, n); err != nil {
 				return err
 			}
-		}
-	}
-	return nil
-}
-
-// rootGone fails unless the root is there again in a later revision, which lists it then.
-func (t *translation) rootGone(ctx context.Context) error {
-	head, err := t.v.repo.Youngest(ctx)
-	if err != nil {
-		return err
-	}
-	now, err := t.v.stat(ctx, "", head)
-	if err != nil {
-		return err
-	}
-	if now == nil || now.Kind != svn.KindDir {
-		return &havre.Error{
-			Code: havre.CodeNotFound,
-			Text: fmt.Sprintf("the directory %q is not in the folder %s any more: nothing is deleted here; remove this replica, or put the directory back", t.v.scope.Root, t.v.folder.Name),
 		}
 	}
 	return nil

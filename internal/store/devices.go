@@ -57,7 +57,6 @@ func (s *Store) activeDevice(ctx context.Context, column, value string) (Device,
 		return &havre.Error{Code: havre.CodeUnauthenticated, Text: text}
 	}
 	var disabled bool
-	//nolint:gosec // column is one of the two words above
 	d, err := queryOne(ctx, s.read, func(row func(...any) error) (Device, error) {
 		return scanDevice(func(dest ...any) error { return row(append(dest, &disabled)...) })
 	}, func() error {

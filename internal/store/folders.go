@@ -106,13 +106,11 @@ func (s *Store) SetGrant(ctx context.Context, by Actor, g Grant) error {
 	}
 	return s.changeAccess(ctx, func(tx *sql.Tx) (AuditEntry, error) {
 		var folder, name string
-		//nolint:gosec // table and column are one of two words above
 		err := tx.QueryRowContext(ctx, fmt.Sprintf(`SELECT folders.name, %s.name FROM folders, %[1]s WHERE folders.id = ? AND %[1]s.id = ?`, table),
 			g.Folder, holder).Scan(&folder, &name)
 		if err != nil {
 			return AuditEntry{}, orMissing(err, "there is no such folder, user or group any more")
 		}
-		//nolint:gosec // as above
 		_, err = tx.ExecContext(ctx, fmt.Sprintf(`INSERT INTO grants (folder_id, path, %s, level, created_at) VALUES (?, ?, ?, ?, ?)
 			ON CONFLICT (folder_id, path, %[1]s) WHERE %[1]s IS NOT NULL DO UPDATE SET level = excluded.level`, column),
 			g.Folder, g.Path, holder, g.Right, s.stamp())
