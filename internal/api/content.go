@@ -72,10 +72,11 @@ func (s *server) content(w http.ResponseWriter, r *http.Request, caller *havre.C
 		err = ended(f) // where the checksum is looked at
 	}
 	if err != nil && r.Context().Err() == nil {
-		s.public(r.Context(), "content", fmt.Errorf("%s@%d: %w", file.Path, file.Rev, err))
+		// Only for the log: the answer has begun.
+		_ = s.public(r.Context(), "content", fmt.Errorf("%s@%d: %w", file.Path, file.Rev, err))
 	}
 	if err != nil || n != length {
-		// The answer has begun: only cutting it off tells that it is not complete.
+		// Only cutting it off tells that it is not complete.
 		panic(http.ErrAbortHandler)
 	}
 	return nil

@@ -17,7 +17,7 @@ import (
 
 // Options of a handler. The zero value is good.
 type Options struct {
-	// Logger gets failures that the server's operator should know; slog.Default if nil.
+	// Logger gets failures that the server's operator should know; nobody does if nil.
 	Logger *slog.Logger
 	// Heartbeat is how long a stream of Follow may be silent; the protocol promises 20 seconds
 	// at most, 15 if zero.
@@ -31,7 +31,7 @@ type Options struct {
 // not found, so it can be mounted at "/".
 func NewHandler(hub Hub, opts Options) http.Handler {
 	if opts.Logger == nil {
-		opts.Logger = slog.Default()
+		opts.Logger = slog.New(slog.DiscardHandler)
 	}
 	if opts.Heartbeat <= 0 {
 		opts.Heartbeat = 15 * time.Second

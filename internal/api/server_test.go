@@ -38,7 +38,7 @@ type peer struct {
 
 func newPeer(t *testing.T, s *apitest.Server, http2 bool) *peer {
 	transport := &http.Transport{
-		TLSClientConfig:   &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // the loopback interface
+		TLSClientConfig:   &tls.Config{InsecureSkipVerify: true},
 		ForceAttemptHTTP2: http2,
 	}
 	t.Cleanup(transport.CloseIdleConnections)
@@ -189,7 +189,7 @@ func TestUploadNoMoreThanAnnounced(t *testing.T) {
 	}
 	p := newPeer(t, s, false)
 	resp, body := p.do(t, "PUT", fmt.Sprintf("%s?upload=%s&offset=0", wire.UploadPath, id), bytes.NewReader(make([]byte, 100_000)))
-	if resp.StatusCode != 200 || strings.TrimSpace(body) != `{"offset":10}` || len(hub.Upload(id)) != 10 {
+	if resp.StatusCode != http.StatusOK || strings.TrimSpace(body) != `{"offset":10}` || len(hub.Upload(id)) != 10 {
 		t.Errorf("%d %s", resp.StatusCode, body)
 	}
 }
@@ -327,7 +327,7 @@ func TestPages(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			resp, body := p.do(t, "GET", test.path, nil, "Accept-Language", test.accept, "Authorization", "")
-			if resp.StatusCode != 200 || resp.Header.Get("Content-Language") != test.language || !strings.Contains(body, test.says) {
+			if resp.StatusCode != http.StatusOK || resp.Header.Get("Content-Language") != test.language || !strings.Contains(body, test.says) {
 				t.Errorf("%d %v\n%s", resp.StatusCode, resp.Header, body)
 			}
 			if strings.Contains(body, "abc") {
@@ -339,7 +339,7 @@ func TestPages(t *testing.T) {
 
 func TestOldTLSIsRefused(t *testing.T) {
 	s := apitest.Start(t, apitest.NewHub(), api.Options{})
-	_, err := tls.Dial("tcp", s.Address, &tls.Config{InsecureSkipVerify: true, MaxVersion: tls.VersionTLS12}) //nolint:gosec // see the name
+	_, err := tls.Dial("tcp", s.Address, &tls.Config{InsecureSkipVerify: true, MaxVersion: tls.VersionTLS12})
 	if err == nil || !strings.Contains(err.Error(), "protocol version") {
 		t.Errorf("got %v", err)
 	}
@@ -385,7 +385,7 @@ func TestWrongTokensAreSlowedDown(t *testing.T) {
 	s := apitest.Start(t, apitest.NewHub(), api.Options{})
 	p := newPeer(t, s, true)
 	const path = wire.ContentPath + "?folder=f1&path=a&rev=1"
-	if resp, _ := p.do(t, "GET", path, nil); resp.StatusCode != 404 {
+	if resp, _ := p.do(t, "GET", path, nil); resp.StatusCode != http.StatusNotFound {
 		t.Fatal(resp.Status)
 	}
 	last := 0
@@ -393,10 +393,10 @@ func TestWrongTokensAreSlowedDown(t *testing.T) {
 		resp, _ := p.do(t, "GET", path, nil, "Authorization", "Bearer wrong")
 		last = resp.StatusCode
 	}
-	if last != 503 {
+	if last != http.StatusServiceUnavailable {
 		t.Errorf("the 30th wrong token: %d", last)
 	}
-	if resp, _ := p.do(t, "GET", path, nil); resp.StatusCode != 404 {
+	if resp, _ := p.do(t, "GET", path, nil); resp.StatusCode != http.StatusNotFound {
 		t.Errorf("a good token from the same address: %d", resp.StatusCode)
 	}
 	pairing := havrev1connect.NewPairingServiceClient(p.Client, p.base)
@@ -425,7 +425,7 @@ func TestStalledPeersAreCutOff(t *testing.T) {
 	var log bytes.Buffer
 	s := apitest.Start(t, hub, api.Options{Stall: stall, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	send := func(request string) net.Conn {
-		c, err := tls.Dial("tcp", s.Address, &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // the loopback interface
+		c, err := tls.Dial("tcp", s.Address, &tls.Config{InsecureSkipVerify: true})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -463,7 +463,7 @@ func TestStalledPeersAreCutOff(t *testing.T) {
 	}
 	t.Run("slow handler", func(t *testing.T) {
 		resp, body := newPeer(t, s, false).do(t, "POST", "/havre.v1.SyncService/Folders", strings.NewReader("{}"), "Content-Type", "application/json")
-		if resp.StatusCode != 200 {
+		if resp.StatusCode != http.StatusOK {
 			t.Errorf("%s %s", resp.Status, body)
 		}
 	})
@@ -507,7 +507,7 @@ func TestJSONWorksToo(t *testing.T) {
 	p := newPeer(t, apitest.Start(t, apitest.NewHub(), api.Options{}), true)
 	resp, body := p.do(t, "POST", "/havre.v1.SyncService/Folders", strings.NewReader("{}"), "Content-Type", "application/json")
 	var got any
-	if err := json.Unmarshal([]byte(body), &got); err != nil || resp.StatusCode != 200 {
+	if err := json.Unmarshal([]byte(body), &got); err != nil || resp.StatusCode != http.StatusOK {
 		t.Fatal(resp.Status, body)
 	}
 	want := map[string]any{"folders": []any{map[string]any{

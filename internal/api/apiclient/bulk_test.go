@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -109,14 +110,14 @@ func TestOpenCut(t *testing.T) {
 		t.Fatalf("after the cut: %v", err)
 	}
 	_ = r.Close()
-	got = append(got, rest...)
+	got = slices.Concat(got, rest)
 	r, err = c.Open(t.Context(), apitest.Scope, file, int64(len(got)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer r.Close()
 	rest, err = io.ReadAll(r)
-	if err != nil || !bytes.Equal(append(got, rest...), content) {
+	if err != nil || !bytes.Equal(slices.Concat(got, rest), content) {
 		t.Errorf("%d bytes and the %d from there are not the file (%v)", len(got), len(rest), err)
 	}
 }

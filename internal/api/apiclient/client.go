@@ -5,7 +5,7 @@
 // connection have CodeUnavailable and name the address.
 //
 // Bulk contents go over HTTP/1.1 connections of their own, everything else shares one HTTP/2
-// connection (docs/decisions/0010).
+// connection (docs/protocol.md says why).
 package apiclient
 
 import (

@@ -396,7 +396,7 @@ func (h *Hub) WriteUpload(_ context.Context, _ *havre.Caller, id havre.UploadID,
 		u.data = append(u.data, buf[:n]...)
 		offset = int64(len(u.data))
 		h.mu.Unlock()
-		if err == io.EOF { //nolint:errorlint // readers return it as it is
+		if err == io.EOF {
 			return offset, nil
 		}
 		if err != nil {

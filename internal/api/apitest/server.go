@@ -3,7 +3,6 @@ package apitest
 import (
 	"context"
 	"crypto/tls"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -42,7 +41,7 @@ var Certificate = sync.OnceValue(func() tls.Certificate {
 func Start(t testing.TB, hub api.Hub, opts api.Options) *Server {
 	t.Helper()
 	if opts.Logger == nil {
-		opts.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
+		opts.Logger = slog.New(slog.DiscardHandler)
 	}
 	return StartHandler(t, api.NewHandler(hub, opts), opts.Logger)
 }

@@ -138,7 +138,7 @@ func write(dir string, data []byte) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name())
+	defer func() { _ = os.Remove(f.Name()) }() // after the rename there is nothing to remove
 	if _, err = f.Write(data); err == nil {
 		err = f.Sync()
 	}

@@ -3,6 +3,8 @@
 package invite
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"log/slog"
 	"net"
 	"net/url"
@@ -89,27 +91,17 @@ func invalid(why string) error {
 	}
 }
 
+const (
+	secretLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
+	maxSecret     = 256 // bytes
+)
+
 // isSecret says whether s is made of the letters of base64 for addresses.
 func isSecret(s string) bool {
-	if s == "" || len(s) > 256 {
-		return false
-	}
-	for _, c := range []byte(s) {
-		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '_') {
-			return false
-		}
-	}
-	return true
+	return s != "" && len(s) <= maxSecret && strings.Trim(s, secretLetters) == ""
 }
 
 func isFingerprint(s string) bool {
-	if len(s) != 64 {
-		return false
-	}
-	for _, c := range []byte(s) {
-		if !('a' <= c && c <= 'f' || '0' <= c && c <= '9') {
-			return false
-		}
-	}
-	return true
+	b, err := hex.DecodeString(s)
+	return err == nil && len(b) == sha256.Size
 }

@@ -317,7 +317,7 @@ func DecodeCommitResult(m *havrev1.CommitResponse, changes int) (*havre.CommitRe
 		if err != nil {
 			return nil, err
 		}
-		reason := havre.RefusalReason(havre.RefusedInvalid)
+		reason := havre.RefusedInvalid
 		// Reasons that this program does not know yet stay refusals of this change alone.
 		if v := f.GetReason(); v > 0 && v <= havrev1.RefusalReason_REFUSAL_REASON_PARENT {
 			reason = havre.RefusalReason(v)

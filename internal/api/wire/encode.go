@@ -107,7 +107,7 @@ func op(o *havre.Op) *havrev1.Op {
 		m.Op = &havrev1.Op_Put{Put: Entry(&o.Entry)}
 		m.Content = o.Content
 	case havre.OpAttach:
-		m.Op = &havrev1.Op_Attach{Attach: int32(o.Move)} //nolint:gosec // an index into a slice
+		m.Op = &havrev1.Op_Attach{Attach: int32(o.Move)}
 	case havre.OpDelete:
 		m.Op = &havrev1.Op_Delete{Delete: true}
 	}
@@ -157,7 +157,7 @@ func CommitResult(r *havre.CommitResult) *havrev1.CommitResponse {
 	m := &havrev1.CommitResponse{Revision: int64(r.Rev), Refused: make([]*havrev1.Refusal, len(r.Refused))}
 	for i, f := range r.Refused {
 		m.Refused[i] = &havrev1.Refusal{
-			Index:  int32(f.Index), //nolint:gosec // an index into at most MaxChanges
+			Index:  int32(f.Index),
 			Path:   string(f.Path),
 			Reason: havrev1.RefusalReason(f.Reason),
 			Text:   text(f.Text),
