@@ -2,6 +2,7 @@ package syncertest
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -253,5 +254,23 @@ func Move(from, to svn.Path) []havre.Change {
 	return []havre.Change{
 		{Kind: havre.ChangeDelete, Path: from},
 		{Kind: havre.ChangeCopy, Path: to, CopyFrom: svn.CopySource{Path: from}},
+	}
+}
+
+// Wait blocks until something is true of the server, which is asked at each new revision, or ctx is
+// done.
+func (s *Server) Wait(ctx context.Context, until func() bool) error {
+	for {
+		s.mu.Lock()
+		changed := s.changed
+		s.mu.Unlock()
+		if until() {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 }
