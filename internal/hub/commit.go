@@ -14,6 +14,7 @@ import (
 
 	"github.com/havre-cloud/havre/internal/havre"
 	"github.com/havre-cloud/havre/svn"
+	"github.com/havre-cloud/havre/svn/fsfs"
 )
 
 // maxChanges is how many changes one commit may have; the client sends a thousand.
@@ -143,6 +144,12 @@ func (p *plan) refuse(err error) (bool, error) {
 		if !p.refusePath(e.Path, havre.RefusedUpload) {
 			return false, err
 		}
+		return true, nil
+	}
+	if e, ok := errors.AsType[*fsfs.ChangeError](err); ok && e.Index >= 0 && e.Index < len(p.origin) {
+		// The plan is right for its head: the change stands on one before it that others made
+		// out of date since, which the next round shows.
+		p.out(p.origin[e.Index], havre.RefusedParent)
 		return true, nil
 	}
 	if has[*svn.NotFoundError](err) || has[*svn.NotDirError](err) || has[*svn.NotFileError](err) {

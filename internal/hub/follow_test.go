@@ -317,14 +317,16 @@ func TestOthersCommit(t *testing.T) {
 
 // TestRandomHistories commits random changes, then follows from random revisions.
 func TestRandomHistories(t *testing.T) {
-	for seed := range uint64(6) {
+	for _, seed := range []uint64{0, 1, 2, 3, 4, 10, 47} {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			w := newWorld(t)
 			ada, bob := w.join("ada", "laptop", havre.RightWrite), w.join("bob", "desktop", havre.RightRead)
 			rnd := rand.New(rand.NewPCG(seed, 1))
 			w.must(ada, mkdir("d0"), mkdir("d1"), put("d0/f", "0", unknown))
 			for range 40 {
-				w.commit(ada, w.randomChanges(rnd, ada)...)
+				at := w.head(ada)
+				changes := w.randomChanges(rnd, ada, max(1, at-svn.Revnum(rnd.IntN(4))))
+				w.checkMoves(changes, w.commit(ada, changes...))
 			}
 			head := w.head(ada)
 			want := w.listing(bob, w.scope, head)
@@ -352,10 +354,24 @@ func TestRandomHistories(t *testing.T) {
 
 func isDir(described string) bool { return strings.HasPrefix(described, havre.KindDir.String()) }
 
-// randomChanges returns a commit of one to six changes, upon the youngest revision. They may stand in
-// each other's way: what is refused is part of the test.
-func (w *world) randomChanges(rnd *rand.Rand, c *havre.Caller) []havre.Change {
-	head := w.head(c)
+// checkMoves fails if one half of a move went in without the other.
+func (w *world) checkMoves(changes []havre.Change, r *havre.CommitResult) {
+	w.t.Helper()
+	refused := map[int]bool{}
+	for _, x := range r.Refused {
+		refused[x.Index] = true
+	}
+	for i := range changes[1:] {
+		half, other := &changes[i], &changes[i+1]
+		if half.Kind == havre.ChangeCopy && other.Kind == havre.ChangeDelete && half.CopyFrom.Path == other.Path && refused[i] != refused[i+1] {
+			w.t.Errorf("of the move of %s to %s one half was refused: %v", other.Path, half.Path, r.Refused)
+		}
+	}
+}
+
+// randomChanges returns a commit of one to six changes, by somebody who has seen the revision head, which
+// may not be the youngest. They may stand in each other's way: what is refused is part of the test.
+func (w *world) randomChanges(rnd *rand.Rand, c *havre.Caller, head svn.Revnum) []havre.Change {
 	tree := w.listing(c, w.scope, head)
 	var paths, dirs []string
 	for p, e := range tree {
