@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -295,10 +296,7 @@ func (d *demo) upToDate(ctx context.Context, name string) bool {
 // welcome says where things are and what to try.
 func (d *demo) welcome() string {
 	repo := quoteArg(fileURL(d.repository))
-	self := "havre"
-	if path, err := os.Executable(); err == nil && !strings.HasPrefix(path, os.TempDir()) {
-		self = quoteArg(path)
-	}
+	self := quoteArg(selfName())
 	var b strings.Builder
 	fmt.Fprintf(&b, "\nhavre demo: two clients, which keep one folder the same, and their server\n\n")
 	b.WriteString(table([][]string{
@@ -311,6 +309,27 @@ func (d *demo) welcome() string {
 	fmt.Fprintf(&b, "  svn checkout %s %s\n", repo, quoteArg(filepath.Join(d.dir, "checkout")))
 	fmt.Fprintf(&b, "  %s status --home %s\n\n", self, quoteArg(d.homeDir("laptop")))
 	return b.String()
+}
+
+// selfName returns how this program is called from a shell.
+func selfName() string {
+	const name = "havre"
+	path, err := os.Executable()
+	if err != nil {
+		return name
+	}
+	found, err := exec.LookPath(name)
+	if err != nil {
+		return path
+	}
+	a, err := os.Stat(path)
+	if err != nil {
+		return path
+	}
+	if b, err := os.Stat(found); err != nil || !os.SameFile(a, b) {
+		return path
+	}
+	return name
 }
 
 // fileURL returns the address by which Subversion knows a directory of this machine.

@@ -43,7 +43,7 @@ func TestDemo(t *testing.T) {
 	d.await(regexp.MustCompile(`(?m)^\d\d:\d\d:\d\d +desktop +↓ added +from laptop\.txt +r\d+ +[\d.,]+ ms$`))
 
 	// The commands that it printed work.
-	for _, pattern := range []string{`(?m)^  svn log -v (\S+)$`, `(?m)^  svn checkout (\S+) \S+$`} {
+	for _, pattern := range []string{`(?m)^  svn log -v (\S+)$`, `(?m)^  svn checkout (\S+) \S+`} {
 		m := regexp.MustCompile(pattern).FindStringSubmatch(d.out.String())
 		if m == nil {
 			t.Fatalf("nothing like %s in:\n%s", pattern, d.out)

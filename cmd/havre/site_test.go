@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -121,7 +122,12 @@ var readyPattern = regexp.MustCompile(`(?m)^ready: https://(\S+)$`)
 // newSite starts a server for the first time.
 func newSite(t *testing.T) *site {
 	t.Helper()
-	s := &site{t: t, dir: t.TempDir(), listen: "127.0.0.1:0"}
+	return newSiteIn(t, t.TempDir())
+}
+
+func newSiteIn(t *testing.T, dir string) *site {
+	t.Helper()
+	s := &site{t: t, dir: dir, listen: "127.0.0.1:0"}
 	s.start()
 	s.listen = readyPattern.FindStringSubmatch(s.server.out.String())[1]
 	do(t, "folder", "add", "--data", s.data(), "Team")
@@ -322,7 +328,11 @@ func (c *client) noTemporaries() {
 	c.site.t.Helper()
 	for _, dir := range []string{filepath.Join(c.home, "aside"), filepath.Join(c.dir, ".havre")} {
 		err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
-			if err == nil && !e.IsDir() && slices.Contains(strings.Split(path, string(filepath.Separator)), "tmp") {
+			if err != nil || e.IsDir() {
+				return err
+			}
+			rel, err := filepath.Rel(dir, path)
+			if slices.Contains(strings.Split(rel, string(filepath.Separator)), "tmp") {
 				c.site.t.Errorf("%s: left behind: %s", c.name, path)
 			}
 			return err
@@ -331,6 +341,13 @@ func (c *client) noTemporaries() {
 			c.site.t.Error(err)
 		}
 	}
+}
+
+// noise returns n bytes that do not compress, the same for the same seed.
+func noise(seed, n int) string {
+	b := make([]byte, n)
+	_, _ = rand.NewChaCha8([32]byte{byte(seed)}).Read(b) // it never fails
+	return string(b)
 }
 
 // copyFile copies contents slowly enough to be seen half done: in small pieces.
