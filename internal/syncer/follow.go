@@ -2,6 +2,7 @@ package syncer
 
 import (
 	"context"
+	"fmt"
 	"strconv"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 const (
 	settingRepository = "repository" // UUID that the revisions belong to
 	settingCursor     = "cursor"     // revision up to which the remote tree is complete
+	settingIdentity   = "identity"   // what distinguishes that revision from another of its number
 	settingListing    = "listing"    // revision that is being listed
 	settingListed     = "listed"     // the last path that was
 	settingAllowLocal = "allow local deletions"
@@ -38,6 +40,7 @@ type remoteEvent struct {
 	items  []havre.Item    // of the listing
 	listed bool            // it is complete
 	rev    *havre.Revision // or a part of it
+	again  string          // the identity of the revision that the cursor is at
 	ended  bool            // the listener has ended, with err
 	err    error
 }
@@ -49,11 +52,12 @@ func (l *loop) listen(ctx context.Context) {
 	l.stopListening = stop
 	cursor, repository := l.cursor, l.repository
 	l.db.Begin()
+	identity := l.db.Setting(settingIdentity)
 	listing, after := parseRev(l.db.Setting(settingListing)), svn.Path(l.db.Setting(settingListed))
 	l.db.Rollback()
 	l.wg.Go(func() {
 		defer stop()
-		err := l.listener(within, cursor, repository, listing, after)
+		err := l.listener(within, cursor, repository, identity, listing, after)
 		_ = l.send(ctx, remoteEvent{ended: true, err: err})
 	})
 }
@@ -67,14 +71,18 @@ func (l *loop) send(ctx context.Context, e remoteEvent) error {
 	}
 }
 
-func (l *loop) listener(ctx context.Context, cursor svn.Revnum, repository string, listing svn.Revnum, after svn.Path) error {
+func (l *loop) listener(ctx context.Context, cursor svn.Revnum, repository, identity string, listing svn.Revnum, after svn.Path) error {
 	const me = "listener"
+	f, err := l.folder(ctx)
+	if err != nil {
+		return err
+	}
+	l.net.worked(me)
+	if cursor >= 0 && (f.Head < cursor || f.Repository != repository) {
+		return &havre.Error{Code: havre.CodeHistoryWentBack, Text: fmt.Sprintf(
+			"the repository %s has %d revisions; known were %d of %s", f.Repository, f.Head, cursor, repository)}
+	}
 	if cursor < 0 {
-		f, err := l.folder(ctx)
-		if err != nil {
-			return err
-		}
-		l.net.worked(me)
 		if f.Repository != repository || listing < 0 || listing > f.Head {
 			listing, after = f.Head, ""
 		}
@@ -85,16 +93,30 @@ func (l *loop) listener(ctx context.Context, cursor svn.Revnum, repository strin
 		if err := l.list(ctx, listing, after); err != nil {
 			return err
 		}
-		cursor = listing
+		cursor, identity = listing, ""
 	}
-	// A connection that stands says nothing until something happens; that there is no error soon
-	// counts as success.
-	connected := time.AfterFunc(time.Second, func() { l.net.worked(me) })
-	defer connected.Stop()
-	return l.cfg.Remote.Follow(ctx, l.cfg.Scope, cursor, repository, func(r *havre.Revision) error {
+	// The revision of the cursor is asked for again. A repository that was restored from a backup
+	// and has grown since has another one with this number.
+	return l.cfg.Remote.Follow(ctx, l.cfg.Scope, max(cursor-1, 0), repository, func(r *havre.Revision) error {
 		l.net.worked(me)
-		return l.send(ctx, remoteEvent{rev: r})
+		if r.Rev > cursor {
+			return l.send(ctx, remoteEvent{rev: r})
+		}
+		id := identityOf(r)
+		if r.Rev < cursor || id == identity {
+			return nil
+		}
+		if identity != "" {
+			return &havre.Error{Code: havre.CodeHistoryWentBack, Text: fmt.Sprintf("revision %d is another one than before", r.Rev)}
+		}
+		identity = id
+		return l.send(ctx, remoteEvent{again: id})
 	})
+}
+
+// identityOf returns what another revision of the same number does not have.
+func identityOf(r *havre.Revision) string {
+	return r.Time.UTC().Format(time.RFC3339Nano) + " " + r.Origin.CommitID
 }
 
 func (l *loop) folder(ctx context.Context) (*havre.Folder, error) {
@@ -140,6 +162,8 @@ func (l *loop) heard(ctx context.Context, e remoteEvent) error {
 	case e.rev != nil:
 		l.listenWait = backoff{}
 		return l.applyRevision(ctx, e.rev)
+	case e.again != "":
+		return l.tx(func() { l.db.Set(settingIdentity, e.again) })
 	case e.folder != nil:
 		return l.tx(func() {
 			if l.repository != e.folder.Repository && l.repository != "" {
@@ -191,7 +215,7 @@ func (l *loop) anew() error {
 func (l *loop) forget() {
 	l.db.Reset()
 	l.cursor, l.repository = -1, ""
-	for _, name := range []string{settingCursor, settingRepository, settingListing, settingListed} {
+	for _, name := range []string{settingCursor, settingIdentity, settingRepository, settingListing, settingListed} {
 		l.db.Set(name, "")
 	}
 	clear(l.retries)

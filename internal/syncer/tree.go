@@ -269,6 +269,7 @@ func (l *loop) applyParts(ctx context.Context, part *havre.Revision) error {
 	}
 	t.drop(moved)
 	l.db.Set(settingCursor, formatRev(rev))
+	l.db.Set(settingIdentity, identityOf(part))
 	l.db.DropOwn(rev)
 	return l.db.Err()
 }

@@ -204,7 +204,7 @@ func (t *transaction) apply(c *havre.Change) {
 // revision says what the transaction did, in the form of havre.Revision.
 func (t *transaction) revision(c *havre.Commit, device havre.DeviceID) *havre.Revision {
 	r := &havre.Revision{
-		Rev: t.rev, Time: time.Unix(int64(t.rev), 0).UTC(), Message: c.Message,
+		Rev: t.rev, Time: time.Unix(int64(t.rev), int64(t.s.cuts)).UTC(), Message: c.Message,
 		Origin: havre.Origin{Author: string(device), Device: device, CommitID: c.ID},
 	}
 	for _, c := range t.copies {
