@@ -41,7 +41,13 @@ func (r *Repository) nodeRev(id itemID) (*nodeRev, error) {
 	if err != nil {
 		return nil, err
 	}
-	text, err := f.readUntil(at, []byte("\n\n"), maxNodeRev)
+	var text []byte
+	if f.index != nil {
+		text, err = r.readItem(f, id, at, maxNodeRev)
+		text, _, _ = bytes.Cut(text, []byte("\n\n"))
+	} else {
+		text, err = f.readUntil(at, []byte("\n\n"), maxNodeRev)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -152,7 +152,9 @@ func (r *Repository) forget(first svn.Revnum) {
 	r.props.dropIf(item)
 	r.chains.dropIf(item)
 	r.roots.dropIf(func(rev svn.Revnum) bool { return rev >= first })
-	r.pages.dropIf(func(k pageKey) bool { return !k.file.packed && k.file.rev >= first })
+	page := func(k pageKey) bool { return !k.file.packed && k.file.rev >= first }
+	r.pages.dropIf(page)
+	r.items.dropIf(page)
 	r.files.drop(func(k fileKey) bool { return !k.packed && k.rev >= first })
 }
 

@@ -176,7 +176,7 @@ func firstRevision() string {
 		sum.write([]byte(item.text))
 		at := int64(len(data))
 		offsets[item.id] = at
-		items = append(items, p2lEntry{at, int64(len(item.text)), item.kind, item.id, sum.sum()})
+		items = append(items, p2lEntry{offset: at, size: int64(len(item.text)), kind: item.kind, item: item.id, sum: sum.sum()})
 		data = append(data, item.text...)
 	}
 	size := int64(len(data))

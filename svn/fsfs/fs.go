@@ -39,6 +39,7 @@ type Repository struct {
 	dirs   *lru[itemID, *directory]
 	props  *lru[itemID, svn.Props]
 	pages  *lru[pageKey, []int64]
+	items  *lru[pageKey, []p2lEntry]
 	chains *lru[itemID, chainInfo]
 
 	queue   commitQueue
@@ -89,7 +90,8 @@ func Open(dir string, opts Options) (*Repository, error) {
 		roots:  newLRU[svn.Revnum](1024, func(itemID) int64 { return 1 }),
 		dirs:   newLRU[itemID](size/2, directoryCost),
 		props:  newLRU[itemID](size/8, propsCost),
-		pages:  newLRU[pageKey](size/8, func(p []int64) int64 { return int64(len(p))*8 + 200 }),
+		pages:  newLRU[pageKey](size/16, func(p []int64) int64 { return int64(len(p))*8 + 200 }),
+		items:  newLRU[pageKey](size/16, func(p []p2lEntry) int64 { return int64(cap(p))*48 + 200 }),
 		chains: newLRU[itemID](16384, func(chainInfo) int64 { return 1 }),
 	}
 	r.queue.init()

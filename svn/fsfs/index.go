@@ -192,6 +192,7 @@ type p2lEntry struct {
 	offset, size int64
 	kind         itemType
 	item         int64
+	rev          svn.Revnum // in reading
 	sum          uint32
 }
 

@@ -2,8 +2,6 @@ package fsfs
 
 import (
 	"bytes"
-	"crypto/md5" //nolint:gosec // the format's checksum
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -23,6 +21,7 @@ type revFile struct {
 	// addressing, of all with logical addressing.
 	start, end int64
 	index      *l2pIndex // logical addressing
+	p2l        *p2lIndex // logical addressing
 	// root and changes are items, with physical addressing.
 	root, changes int64
 
@@ -103,10 +102,10 @@ func (r *Repository) newRevFile(file *os.File, size int64, key fileKey, format f
 	return f, f.readTrailer()
 }
 
-// maxL2P bounds an L2P index, in bytes: some hundred million items.
-const maxL2P = 1 << 30
+// maxIndexes bounds the indexes of a file, in bytes: some hundred million items.
+const maxIndexes = 1 << 30
 
-// readFooter reads the footer and the L2P index of a file with logical addressing: the last byte
+// readFooter reads the footer and the indexes of a file with logical addressing: the last byte
 // is the length of "L2P-OFFSET MD5 P2L-OFFSET MD5".
 func (f *revFile) readFooter() error {
 	tail := make([]byte, min(256, f.end))
@@ -125,23 +124,37 @@ func (f *revFile) readFooter() error {
 	}
 	l2p, ok1 := parseInt(fields[0])
 	p2l, ok2 := parseInt(fields[2])
-	if !ok1 || !ok2 || l2p > p2l || p2l > footerAt || p2l-l2p > maxL2P {
+	if !ok1 || !ok2 || l2p > p2l || p2l > footerAt || footerAt-l2p > maxIndexes {
 		return bad
 	}
-	data := make([]byte, p2l-l2p)
-	if _, err := f.file.ReadAt(data, l2p); err != nil {
-		return f.readError(l2p, err)
-	}
-	sum := md5.Sum(data) //nolint:gosec // the format's checksum
-	if got := hex.EncodeToString(sum[:]); got != string(fields[1]) {
-		return f.corrupt(l2p, "an L2P index with MD5 "+string(fields[1]), "one with "+got)
+	data, err := f.readIndex(l2p, p2l, string(fields[1]))
+	if err != nil {
+		return err
 	}
 	var reason string
 	if f.index, reason = parseL2P(data, l2p); reason != "" {
 		return f.corrupt(l2p, reason, "something else")
 	}
+	if data, err = f.readIndex(p2l, footerAt, string(fields[3])); err != nil {
+		return err
+	}
+	if f.p2l, reason = parseP2L(data, p2l, l2p); reason != "" {
+		return f.corrupt(p2l, reason, "something else")
+	}
 	f.end = l2p
 	return nil
+}
+
+// readIndex reads an index and compares it with its checksum.
+func (f *revFile) readIndex(from, to int64, sum string) ([]byte, error) {
+	data := make([]byte, to-from)
+	if _, err := f.file.ReadAt(data, from); err != nil {
+		return nil, f.readError(from, err)
+	}
+	if got := hexMD5(data); got != sum {
+		return nil, f.corrupt(from, "an index with MD5 "+sum, "one with "+got)
+	}
+	return data, nil
 }
 
 // readTrailer reads the last line of a revision with physical addressing: the offsets of the root

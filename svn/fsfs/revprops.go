@@ -233,11 +233,19 @@ func (r *Repository) changes(rev svn.Revnum) ([]svn.PathChange, error) {
 		return nil, err
 	}
 	defer f.release()
-	at, err := r.offset(f, f.changesID(rev))
+	id := f.changesID(rev)
+	at, err := r.offset(f, id)
 	if err != nil {
 		return nil, err
 	}
-	changes, err := f.readChanges(at)
+	lines := lineReader{file: f, at: at}
+	if f.index != nil {
+		lines.whole = true
+		if lines.buf, err = r.readItem(f, id, at, maxChanges); err != nil {
+			return nil, err
+		}
+	}
+	changes, err := lines.changes()
 	if err != nil {
 		return nil, err
 	}
@@ -261,27 +269,29 @@ func (r *Repository) changes(rev svn.Revnum) ([]svn.PathChange, error) {
 	return changes, nil
 }
 
-// readChanges reads pairs of lines up to an empty one, which is not behind the end of the items.
-func (f *revFile) readChanges(at int64) ([]svn.PathChange, error) {
+// maxChanges bounds the list of changed paths, in bytes: some millions of paths.
+const maxChanges = 1 << 30
+
+// changes reads pairs of lines up to an empty one.
+func (l *lineReader) changes() ([]svn.PathChange, error) {
 	var changes []svn.PathChange
-	lines := lineReader{file: f, at: at}
 	for {
-		line, err := lines.next()
+		start := l.at + int64(l.pos)
+		line, err := l.next()
 		if err != nil {
 			return nil, err
 		}
 		if len(line) == 0 {
 			return changes, nil
 		}
-		start := lines.at
 		line = bytes.Clone(line)
-		from, err := lines.next()
+		from, err := l.next()
 		if err != nil {
 			return nil, err
 		}
 		c, ok := parseChange(line, from)
 		if !ok {
-			return nil, f.corrupt(start, "a changed path", fmt.Sprintf("%.80q", line))
+			return nil, l.file.corrupt(start, "a changed path", fmt.Sprintf("%.80q", line))
 		}
 		changes = append(changes, c.PathChange)
 	}
@@ -289,10 +299,11 @@ func (f *revFile) readChanges(at int64) ([]svn.PathChange, error) {
 
 // lineReader reads lines of a file.
 type lineReader struct {
-	file *revFile
-	at   int64 // of buf in the file
-	buf  []byte
-	pos  int
+	file  *revFile
+	at    int64 // of buf in the file
+	buf   []byte
+	pos   int
+	whole bool // there is no more than buf
 }
 
 // next returns the next line without its end, valid until the following call.
@@ -306,7 +317,7 @@ func (l *lineReader) next() ([]byte, error) {
 		rest := len(l.buf) - l.pos
 		at := l.at + int64(len(l.buf))
 		more := min(64<<10, l.file.end-at)
-		if more <= 0 || rest > maxNodeRev {
+		if l.whole || more <= 0 || rest > maxNodeRev {
 			return nil, l.file.corrupt(at, "the end of a line", "the end of the data")
 		}
 		buf := make([]byte, rest+int(more))
