@@ -95,6 +95,7 @@ func (m *model) isIn(t tree, id, dir reconcile.NodeID) bool {
 }
 
 func (m *model) LocalBelow(id reconcile.NodeID) iter.Seq[*reconcile.Node] { return m.below(local, id) }
+
 func (m *model) RemoteBelow(id reconcile.NodeID) iter.Seq[*reconcile.Node] {
 	return m.below(remote, id)
 }

@@ -267,7 +267,8 @@ func (p *planner) left(n *Node) bool {
 			continue
 		}
 		p.visit(m)
-		if p.up[m.ID] != PutMove && !(p.state[m.ID] == visiting && p.departing[m.ID]) {
+		leaves := p.up[m.ID] == PutMove || p.state[m.ID] == visiting && p.departing[m.ID]
+		if !leaves {
 			return false
 		}
 	}

@@ -136,13 +136,13 @@ func (p *planner) clear(at Place, n *Node) bool {
 		}
 		return p.evade(there)
 	}
-	isDir := there.Local.Kind == havre.KindDir
+	dirs := n.Local == nil && there.Local.Kind == havre.KindDir && n.Remote.Kind == havre.KindDir
 	switch {
 	case p.dying(there) && n.Local != nil && p.locallyInside(n.Local.Parent, id):
 		// It has to get out first, and back in when the place is free.
 		p.park(n)
 		return false
-	case p.dying(there) && !(isDir && n.Local == nil && n.Remote.Kind == havre.KindDir):
+	case p.dying(there) && !dirs:
 		return false
 	case n.Local == nil && n.Remote.Kind == there.Local.Kind:
 		p.names[at] = true

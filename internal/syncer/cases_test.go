@@ -32,46 +32,90 @@ func TestBothWorkedApart(t *testing.T) {
 		// with the device only.
 		want map[string]string
 	}{
-		{"edits of different files", func(d *device) { d.write("a.txt", "A") }, func(d *device) { d.write("b.txt", "B") },
-			map[string]string{"a.txt": "A", "b.txt": "B"}},
-		{"edits of the same file", func(d *device) { d.write("a.txt", "A1") }, func(d *device) { d.write("a.txt", "A2") },
-			map[string]string{"a.txt": "A1", "a (conflict, desktop).txt": "A2"}},
-		{"the same edit", func(d *device) { d.write("a.txt", "A") }, func(d *device) { d.write("a.txt", "A") },
-			map[string]string{"a.txt": "A"}},
-		{"the same new file", func(d *device) { d.write("n/n.txt", "N") }, func(d *device) { d.write("n/n.txt", "N") },
-			map[string]string{"n/": "", "n/n.txt": "N"}},
-		{"new files with one name", func(d *device) { d.write("n.txt", "N1") }, func(d *device) { d.write("n.txt", "N2") },
-			map[string]string{"n.txt": "N1", "n (conflict, desktop).txt": "N2"}},
-		{"edit and deletion", func(d *device) { d.write("a.txt", "A") }, func(d *device) { d.remove("a.txt") },
-			map[string]string{"a.txt": "A"}},
-		{"deletion and edit", func(d *device) { d.remove("a.txt") }, func(d *device) { d.write("a.txt", "A") },
-			map[string]string{"a.txt": "A"}},
-		{"deletions", func(d *device) { d.remove("a.txt") }, func(d *device) { d.remove("a.txt") },
-			map[string]string{"a.txt": "-"}},
-		{"rename and edit", func(d *device) { d.rename("a.txt", "z.txt") }, func(d *device) { d.write("a.txt", "A") },
-			map[string]string{"a.txt": "-", "z.txt": "A"}},
-		{"edit and rename", func(d *device) { d.write("a.txt", "A") }, func(d *device) { d.rename("a.txt", "z.txt") },
-			map[string]string{"a.txt": "-", "z.txt": "A"}},
-		{"renames of a file", func(d *device) { d.rename("a.txt", "y.txt") }, func(d *device) { d.rename("a.txt", "z.txt") },
-			map[string]string{"a.txt": "-", "y.txt": "a"}},
-		{"rename of a directory and an edit in it", func(d *device) { d.rename("dir", "new") }, func(d *device) { d.write("dir/c.txt", "C") },
-			map[string]string{"dir/": "-", "dir/c.txt": "-", "dir/sub/": "-", "dir/sub/d.txt": "-",
-				"new/": "", "new/c.txt": "C", "new/sub/": "", "new/sub/d.txt": "d"}},
-		{"edit in a directory and its rename", func(d *device) { d.write("dir/c.txt", "C") }, func(d *device) { d.rename("dir", "new") },
-			map[string]string{"dir/": "-", "dir/c.txt": "-", "dir/sub/": "-", "dir/sub/d.txt": "-",
-				"new/": "", "new/c.txt": "C", "new/sub/": "", "new/sub/d.txt": "d"}},
-		{"deletion of a directory and a new file in it", func(d *device) { d.remove("dir") }, func(d *device) { d.write("dir/sub/n.txt", "N") },
-			map[string]string{"dir/c.txt": "-", "dir/sub/d.txt": "-", "dir/sub/n.txt": "N"}},
-		{"new file in a directory and its deletion", func(d *device) { d.write("dir/sub/n.txt", "N") }, func(d *device) { d.remove("dir") },
-			map[string]string{"dir/c.txt": "-", "dir/sub/d.txt": "-", "dir/sub/n.txt": "N"}},
-		{"a file for a directory and an edit in it", func(d *device) { d.remove("dir"); d.write("dir", "file") }, func(d *device) { d.write("dir/c.txt", "C") },
-			map[string]string{"dir": "file", "dir/": "-", "dir/c.txt": "-", "dir/sub/": "-", "dir/sub/d.txt": "-",
-				"dir (conflict, desktop)/": "", "dir (conflict, desktop)/c.txt": "C"}},
-		{"directories into each other", func(d *device) { d.mkdir("x"); d.rename("dir", "x/dir") }, func(d *device) { d.rename("dir/sub", "x") },
-			map[string]string{"dir/": "-", "dir/c.txt": "-", "dir/sub/": "-", "dir/sub/d.txt": "-",
-				"x/": "", "x/dir/": "", "x/dir/c.txt": "c", "x (conflict, desktop)/": "", "x (conflict, desktop)/d.txt": "d"}},
-		{"names exchanged", func(d *device) { d.rename("a.txt", "t"); d.rename("b.txt", "a.txt"); d.rename("t", "b.txt") }, func(d *device) {},
-			map[string]string{"a.txt": "b", "b.txt": "a"}},
+		{
+			"edits of different files", func(d *device) { d.write("a.txt", "A") }, func(d *device) { d.write("b.txt", "B") },
+			map[string]string{"a.txt": "A", "b.txt": "B"},
+		},
+		{
+			"edits of the same file", func(d *device) { d.write("a.txt", "A1") }, func(d *device) { d.write("a.txt", "A2") },
+			map[string]string{"a.txt": "A1", "a (conflict, desktop).txt": "A2"},
+		},
+		{
+			"the same edit", func(d *device) { d.write("a.txt", "A") }, func(d *device) { d.write("a.txt", "A") },
+			map[string]string{"a.txt": "A"},
+		},
+		{
+			"the same new file", func(d *device) { d.write("n/n.txt", "N") }, func(d *device) { d.write("n/n.txt", "N") },
+			map[string]string{"n/": "", "n/n.txt": "N"},
+		},
+		{
+			"new files with one name", func(d *device) { d.write("n.txt", "N1") }, func(d *device) { d.write("n.txt", "N2") },
+			map[string]string{"n.txt": "N1", "n (conflict, desktop).txt": "N2"},
+		},
+		{
+			"edit and deletion", func(d *device) { d.write("a.txt", "A") }, func(d *device) { d.remove("a.txt") },
+			map[string]string{"a.txt": "A"},
+		},
+		{
+			"deletion and edit", func(d *device) { d.remove("a.txt") }, func(d *device) { d.write("a.txt", "A") },
+			map[string]string{"a.txt": "A"},
+		},
+		{
+			"deletions", func(d *device) { d.remove("a.txt") }, func(d *device) { d.remove("a.txt") },
+			map[string]string{"a.txt": "-"},
+		},
+		{
+			"rename and edit", func(d *device) { d.rename("a.txt", "z.txt") }, func(d *device) { d.write("a.txt", "A") },
+			map[string]string{"a.txt": "-", "z.txt": "A"},
+		},
+		{
+			"edit and rename", func(d *device) { d.write("a.txt", "A") }, func(d *device) { d.rename("a.txt", "z.txt") },
+			map[string]string{"a.txt": "-", "z.txt": "A"},
+		},
+		{
+			"renames of a file", func(d *device) { d.rename("a.txt", "y.txt") }, func(d *device) { d.rename("a.txt", "z.txt") },
+			map[string]string{"a.txt": "-", "y.txt": "a"},
+		},
+		{
+			"rename of a directory and an edit in it", func(d *device) { d.rename("dir", "new") }, func(d *device) { d.write("dir/c.txt", "C") },
+			map[string]string{
+				"dir/": "-", "dir/c.txt": "-", "dir/sub/": "-", "dir/sub/d.txt": "-",
+				"new/": "", "new/c.txt": "C", "new/sub/": "", "new/sub/d.txt": "d",
+			},
+		},
+		{
+			"edit in a directory and its rename", func(d *device) { d.write("dir/c.txt", "C") }, func(d *device) { d.rename("dir", "new") },
+			map[string]string{
+				"dir/": "-", "dir/c.txt": "-", "dir/sub/": "-", "dir/sub/d.txt": "-",
+				"new/": "", "new/c.txt": "C", "new/sub/": "", "new/sub/d.txt": "d",
+			},
+		},
+		{
+			"deletion of a directory and a new file in it", func(d *device) { d.remove("dir") }, func(d *device) { d.write("dir/sub/n.txt", "N") },
+			map[string]string{"dir/c.txt": "-", "dir/sub/d.txt": "-", "dir/sub/n.txt": "N"},
+		},
+		{
+			"new file in a directory and its deletion", func(d *device) { d.write("dir/sub/n.txt", "N") }, func(d *device) { d.remove("dir") },
+			map[string]string{"dir/c.txt": "-", "dir/sub/d.txt": "-", "dir/sub/n.txt": "N"},
+		},
+		{
+			"a file for a directory and an edit in it", func(d *device) { d.remove("dir"); d.write("dir", "file") }, func(d *device) { d.write("dir/c.txt", "C") },
+			map[string]string{
+				"dir": "file", "dir/": "-", "dir/c.txt": "-", "dir/sub/": "-", "dir/sub/d.txt": "-",
+				"dir (conflict, desktop)/": "", "dir (conflict, desktop)/c.txt": "C",
+			},
+		},
+		{
+			"directories into each other", func(d *device) { d.mkdir("x"); d.rename("dir", "x/dir") }, func(d *device) { d.rename("dir/sub", "x") },
+			map[string]string{
+				"dir/": "-", "dir/c.txt": "-", "dir/sub/": "-", "dir/sub/d.txt": "-",
+				"x/": "", "x/dir/": "", "x/dir/c.txt": "c", "x (conflict, desktop)/": "", "x (conflict, desktop)/d.txt": "d",
+			},
+		},
+		{
+			"names exchanged", func(d *device) { d.rename("a.txt", "t"); d.rename("b.txt", "a.txt"); d.rename("t", "b.txt") }, func(d *device) {},
+			map[string]string{"a.txt": "b", "b.txt": "a"},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

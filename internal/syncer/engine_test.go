@@ -83,13 +83,6 @@ func (d *device) start(with ...change) {
 	d.t.Cleanup(func() { d.stop() })
 }
 
-// restart ends the engine and starts it with the state it left.
-func (d *device) restart(with ...change) {
-	d.t.Helper()
-	d.stop()
-	d.start(with...)
-}
-
 func (d *device) path(p string) string { return filepath.Join(d.dir, filepath.FromSlash(p)) }
 
 func (d *device) write(p, content string) {

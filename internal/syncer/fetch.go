@@ -180,7 +180,7 @@ func (l *loop) fetchSmall(ctx context.Context, j *fetchJob) {
 			got++
 			if err != nil {
 				it.err = err
-				return nil
+				return nil //nolint:nilerr // the other files go on
 			}
 			content = append([]byte(nil), content...) // it is ours during the call only
 			next <- func() { it.err = l.fill(it, content) }

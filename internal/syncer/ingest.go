@@ -252,7 +252,7 @@ func (l *loop) recordFound(j *scanJob, f *found) {
 		n = nil
 	}
 	if n == nil {
-		n = l.newcomer(path, place, f, h)
+		n = l.newcomer(path, place, f)
 	} else {
 		n = n.Clone()
 	}
@@ -280,7 +280,7 @@ func (l *loop) recordFound(j *scanJob, f *found) {
 
 // newcomer returns the node that something new on disk is: one that was moved here, one that the
 // server has at this place, or a new one.
-func (l *loop) newcomer(path svn.Path, place reconcile.Place, f *found, h hint) *state.Node {
+func (l *loop) newcomer(path svn.Path, place reconcile.Place, f *found) *state.Node {
 	if n := l.movedHere(path, f); n != nil {
 		if n.Local.Kind == havre.KindDir {
 			l.queue.addDir(path, true)

@@ -119,8 +119,10 @@ func scan(from interface{ Scan(into ...any) error }) (*Node, error) {
 	}
 	n.Base, n.Local, n.Remote = b.state(), l.state(), r.state()
 	if n.Local != nil {
-		n.Look = Look{Inode: uint64(inode.Int64), Device: uint64(device.Int64), ChangeTime: ctime.Int64,
-			DiskTime: l.mtime.Int64, Uncertain: looked.Int64 == 0}
+		n.Look = Look{
+			Inode: uint64(inode.Int64), Device: uint64(device.Int64), ChangeTime: ctime.Int64,
+			DiskTime: l.mtime.Int64, Uncertain: looked.Int64 == 0,
+		}
 	}
 	return n, nil
 }
@@ -218,7 +220,7 @@ func (d *DB) one(query string, args ...any) *Node {
 	if d.err != nil {
 		return nil
 	}
-	s := d.prepared(query)
+	s := d.prepared(query) //nolint:sqlclosecheck // Close does it
 	if s == nil {
 		return nil
 	}

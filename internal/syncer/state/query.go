@@ -1,6 +1,7 @@
 package state
 
 import (
+	"database/sql"
 	"iter"
 
 	"github.com/havre-cloud/havre/internal/havre"
@@ -19,22 +20,8 @@ func (d *DB) many(query string, args ...any) iter.Seq[*Node] {
 		if s == nil {
 			return
 		}
-		rows, err := s.Query(args...)
-		if err != nil {
-			d.fail(err)
-			return
-		}
-		var nodes []*Node
-		for rows.Next() {
-			n, err := scan(rows)
-			if err != nil {
-				d.fail(err)
-				break
-			}
-			nodes = append(nodes, n)
-		}
-		d.fail(rows.Err())
-		rows.Close()
+		nodes, err := read(s, args)
+		d.fail(err)
 		for _, n := range nodes {
 			if known := d.cache[n.ID]; known != nil {
 				n = known
@@ -46,6 +33,23 @@ func (d *DB) many(query string, args ...any) iter.Seq[*Node] {
 			}
 		}
 	}
+}
+
+func read(s *sql.Stmt, args []any) ([]*Node, error) {
+	rows, err := s.Query(args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var nodes []*Node
+	for rows.Next() {
+		n, err := scan(rows)
+		if err != nil {
+			return nil, err
+		}
+		nodes = append(nodes, n)
+	}
+	return nodes, rows.Err()
 }
 
 // LocalAt returns what is at a local place, nil if nothing is.

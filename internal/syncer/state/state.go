@@ -181,7 +181,7 @@ func (d *DB) exec(query string, args ...any) {
 	if d.err != nil {
 		return
 	}
-	if s := d.prepared(query); s != nil {
+	if s := d.prepared(query); s != nil { //nolint:sqlclosecheck // Close does it
 		if _, err := s.Exec(args...); err != nil {
 			d.fail(err)
 		}
@@ -193,7 +193,7 @@ func (d *DB) row(query string, args, into []any) bool {
 	if d.err != nil {
 		return false
 	}
-	s := d.prepared(query)
+	s := d.prepared(query) //nolint:sqlclosecheck // Close does it
 	if s == nil {
 		return false
 	}

@@ -119,13 +119,14 @@ func (t *transaction) check(c *havre.Change) (havre.RefusalReason, string) {
 		return havre.RefusedParent, "there is no directory for it"
 	}
 	there := t.at(c.Path)
+	mkdirs := c.Kind == havre.ChangePut && c.Entry.Kind == havre.KindDir && there != nil && there.Kind == havre.KindDir
 	if t.made[c.Path] {
 		return 0, ""
 	}
 	switch {
 	case c.Kind == havre.ChangeCopy && t.s.at(c.CopyFrom.Path, c.CopyFrom.Rev) == nil:
 		return havre.RefusedInvalid, "the source of the copy is not there"
-	case c.Base == svn.InvalidRevnum && there != nil && !(c.Kind == havre.ChangePut && there.Kind == havre.KindDir && c.Entry.Kind == havre.KindDir):
+	case c.Base == svn.InvalidRevnum && there != nil && !mkdirs:
 		return havre.RefusedOutOfDate, "it exists"
 	case c.Base == svn.InvalidRevnum:
 		return 0, ""
