@@ -69,7 +69,9 @@ func (p *protoRev) writeContents(ctx context.Context, src io.Reader, base *rep) 
 		defer w.source.Close()
 		w.differ = differs.Get().(*svndiff.Differ)
 		defer differs.Put(w.differ)
-		w.sourceBuf = make([]byte, svndiff.MaxView)
+		buf := slabs.Get().(*slab)
+		defer slabs.Put(buf)
+		w.sourceBuf = buf.data[:svndiff.MaxView]
 	}
 	if err := w.copy(src); err != nil {
 		return nil, err
@@ -270,11 +272,13 @@ type slab struct {
 	refs atomic.Int32
 }
 
+var slabs = sync.Pool{New: func() any { return &slab{data: make([]byte, svndiff.MaxView)} }}
+
 // contentSums computes MD5 and SHA-1 of contents, each in its own goroutine when there is much:
 // MD5 alone sets the pace of a commit.
 type contentSums struct {
 	md5, sha1 hash.Hash
-	count     int // slabs made
+	made      []*slab
 	hashed    int // slabs hashed without goroutines
 	free      chan *slab
 	toMD5     chan *slab // nil until the goroutines run
@@ -298,15 +302,15 @@ func (c *contentSums) init() {
 // slab returns an unused slab with one reference.
 func (c *contentSums) slab() *slab {
 	var s *slab
-	if c.count < maxSlabs {
-		select {
-		case s = <-c.free:
-		default:
-			c.count++
-			s = &slab{data: make([]byte, svndiff.MaxView)}
+	select {
+	case s = <-c.free:
+	default:
+		if len(c.made) == maxSlabs {
+			s = <-c.free
+			break
 		}
-	} else {
-		s = <-c.free
+		s = slabs.Get().(*slab)
+		c.made = append(c.made, s)
 	}
 	s.data = s.data[:svndiff.MaxView]
 	s.refs.Store(1)
@@ -346,7 +350,7 @@ func (c *contentSums) run(h hash.Hash) chan *slab {
 	return slabs
 }
 
-// stop ends the goroutines and returns the sums.
+// stop ends the goroutines, gives the slabs back and returns the sums.
 func (c *contentSums) stop() (md5Sum, sha1Sum []byte) {
 	if c.toMD5 != nil {
 		close(c.toMD5)
@@ -355,6 +359,10 @@ func (c *contentSums) stop() (md5Sum, sha1Sum []byte) {
 		c.toMD5, c.toSHA1 = nil, nil
 		c.hashed = aloneWindows
 	}
+	for _, s := range c.made {
+		slabs.Put(s)
+	}
+	c.made = nil
 	return c.md5.Sum(nil), c.sha1.Sum(nil)
 }
 
