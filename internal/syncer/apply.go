@@ -212,7 +212,7 @@ func (l *loop) setAttrs(n *state.Node) (svn.Path, error) {
 	if !ok {
 		return path, errors.New("it is not there")
 	}
-	info, err := l.cfg.FS.SetAttrs(path, localfs.Attrs{ModTime: n.Remote.ModTime, Executable: n.Remote.Executable}, n.Info())
+	info, err := l.cfg.FS.SetAttrs(path, localfs.Attrs{ModTime: n.Remote.ModTime, Executable: n.Remote.Executable}, l.infoOf(n))
 	if err != nil {
 		return path, err
 	}
@@ -263,7 +263,7 @@ func (l *loop) rename(n *state.Node, from svn.Path, to reconcile.Place) (svn.Pat
 	if err != nil {
 		return path, err
 	}
-	info, err := l.cfg.FS.Rename(from, path, n.Info())
+	info, err := l.cfg.FS.Rename(from, path, l.infoOf(n))
 	if err != nil {
 		return from, err
 	}
@@ -277,9 +277,9 @@ func (l *loop) trash(n *state.Node) (svn.Path, error) {
 	if !ok {
 		return path, errors.New("it is not there")
 	}
-	err := l.cfg.FS.Trash(path, n.Info())
+	err := l.cfg.FS.Trash(path, l.infoOf(n))
 	if _, full := errors.AsType[*localfs.NotEmptyError](err); full && l.onlyIgnored(path) {
-		err = l.cfg.FS.TrashTree(path, n.Info())
+		err = l.cfg.FS.TrashTree(path, l.infoOf(n))
 	}
 	if errors.Is(err, fs.ErrNotExist) {
 		err = nil

@@ -1,3 +1,5 @@
+//go:build unix
+
 package syncer_test
 
 import (
@@ -77,5 +79,26 @@ func BenchmarkRename10000(b *testing.B) {
 		from, to = to, from
 		laptop.look()
 		desktop.await(func(st syncer.Status) bool { return st.State == syncer.StateUpToDate && st.Revision == s.Head() })
+	}
+}
+
+// BenchmarkDrop10000 is from the first of 10,000 files of 1 KiB being written to the other device having all
+// of them, both watched.
+func BenchmarkDrop10000(b *testing.B) {
+	for b.Loop() {
+		b.StopTimer()
+		s := syncertest.NewServer()
+		laptop, desktop := newDevice(b, s, "laptop", watched), newDevice(b, s, "desktop", watched)
+		b.StartTimer()
+		began := time.Now()
+		fill(laptop, benchFiles)
+		wrote := time.Since(began)
+		desktop.await(func(st syncer.Status) bool {
+			return st.State == syncer.StateUpToDate && len(s.Paths()) == benchFiles+20 && st.Revision == s.Head()
+		})
+		b.ReportMetric(benchFiles/time.Since(began).Seconds(), "files/s")
+		b.ReportMetric(benchFiles/wrote.Seconds(), "written/s")
+		laptop.stop()
+		desktop.stop()
 	}
 }

@@ -22,6 +22,10 @@ const (
 	commitBytes   = 4 << 20 // contents in one commit
 )
 
+// misledAfter is how many refusals in a row without any news from the server, over one minute, say that
+// the remote tree is not what the server has.
+const misledAfter = 8
+
 // commitItem is one node's part of a commit.
 type commitItem struct {
 	action reconcile.Kind
@@ -84,7 +88,7 @@ func (l *loop) submit(actions []reconcile.Action) bool {
 	b := builder{l: l, job: &commitJob{id: uuid.NewString()}, paths: map[reconcile.NodeID]svn.Path{}}
 	fits := true
 	for _, a := range actions {
-		if len(b.job.items) == commitChanges || b.job.bytes >= commitBytes {
+		if len(b.job.items) == l.commitLimit || b.job.bytes >= commitBytes {
 			fits = false
 			break
 		}
@@ -123,7 +127,7 @@ func (b *builder) add(kind reconcile.Kind, n *state.Node) {
 		from, ok = b.l.remotePath(n.ID)
 	}
 	if n.Local != nil && ok {
-		it.place, it.entry, it.expected = n.Local.Place, n.Local.Entry, n.Info()
+		it.place, it.entry, it.expected = n.Local.Place, n.Local.Entry, b.l.infoOf(n)
 		if to, ok = b.target(n.Local.Place); ok {
 			it.path, ok = b.l.localPath(n.ID)
 		}
@@ -377,7 +381,8 @@ func (l *loop) committed(j *commitJob) error {
 		return l.notCommitted(j)
 	}
 	l.upWait = backoff{}
-	return l.tx(func() {
+	l.commitLimit = min(2*l.commitLimit, commitChanges)
+	err := l.tx(func() {
 		// What the push has brought already is recorded, and perhaps changed since.
 		record := j.rev > l.cursor
 		var done []*commitItem
@@ -405,6 +410,12 @@ func (l *loop) committed(j *commitJob) error {
 			l.settled(it.id)
 		}
 	})
+	if err == nil && l.misled {
+		l.misled = false
+		l.cfg.Logger.Error("the server refuses again and again as out of date what nobody changed: merging anew")
+		return l.anew()
+	}
+	return err
 }
 
 func (it *commitItem) event(rev svn.Revnum) Event {
@@ -462,8 +473,9 @@ func (l *loop) recordCommit(rev svn.Revnum, done []*commitItem) {
 func (l *loop) refused(it *commitItem) {
 	switch it.reason {
 	case havre.RefusedOutOfDate, havre.RefusedParent:
-		// What stands against it is on its way.
+		// What stands against it is on its way. If it does not come, what we know is wrong.
 		l.again(it.id, 500*time.Millisecond, true)
+		l.misled = l.misled || l.retries[it.id].failures == misledAfter
 	case havre.RefusedUpload:
 		delete(l.uploaded, it.id)
 		l.db.Set(uploadSetting(it.entry.Hash), "")
@@ -491,6 +503,15 @@ func (l *loop) notCommitted(j *commitJob) error {
 		if errors.Is(j.err, context.Canceled) {
 			return nil
 		}
+		if len(j.items) == 1 {
+			// The others shall not wait for what the server cannot take.
+			it := j.items[0]
+			l.problems.set(it.changes[len(it.changes)-1].Path, j.err.Error())
+			l.again(it.id, 30*time.Second, true)
+			l.commitLimit = commitChanges
+			return nil
+		}
+		l.commitLimit = max(len(j.items)/2, 1)
 		l.lastError, l.errorAt = j.err, time.Now()
 		l.upAt = l.errorAt.Add(l.upWait.next())
 		return nil

@@ -394,7 +394,7 @@ func (l *loop) place(it *fetchItem) (svn.Path, error) {
 	event := Event{What: "added", Path: path, Rev: it.entry.Rev, Bytes: it.entry.Size}
 	var expected *localfs.Info
 	if n.Local != nil {
-		info := n.Info()
+		info := l.infoOf(n)
 		expected = &info
 		event.What = "changed"
 	}

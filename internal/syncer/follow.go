@@ -72,12 +72,11 @@ func (l *loop) send(ctx context.Context, e remoteEvent) error {
 }
 
 func (l *loop) listener(ctx context.Context, cursor svn.Revnum, repository, identity string, listing svn.Revnum, after svn.Path) error {
-	const me = "listener"
 	f, err := l.folder(ctx)
 	if err != nil {
 		return err
 	}
-	l.net.worked(me)
+	l.net.worked(listenerName)
 	if cursor >= 0 && (f.Head < cursor || f.Repository != repository) {
 		return &havre.Error{Code: havre.CodeHistoryWentBack, Text: fmt.Sprintf(
 			"the repository %s has %d revisions; known were %d of %s", f.Repository, f.Head, cursor, repository)}
@@ -98,7 +97,7 @@ func (l *loop) listener(ctx context.Context, cursor svn.Revnum, repository, iden
 	// The revision of the cursor is asked for again. A repository that was restored from a backup
 	// and has grown since has another one with this number.
 	return l.cfg.Remote.Follow(ctx, l.cfg.Scope, max(cursor-1, 0), repository, func(r *havre.Revision) error {
-		l.net.worked(me)
+		l.net.worked(listenerName)
 		if r.Rev > cursor {
 			return l.send(ctx, remoteEvent{rev: r})
 		}
@@ -196,7 +195,7 @@ func (l *loop) cutOff(err error) error {
 	case havre.CodeUnauthenticated, havre.CodeDenied, havre.CodeNotFound:
 		return &StoppedError{err}
 	default:
-		l.net.failed("listener", err)
+		l.net.failed(listenerName, err)
 		l.listenAt = time.Now().Add(l.listenWait.next())
 		return nil
 	}

@@ -70,7 +70,9 @@ func (l *loop) startScan() {
 	j := &scanJob{}
 	dir, hints, ok := l.queue.takeNames(scanBatch)
 	if ok {
+		// Where "A" and "a" are one file only a listing tells which name it has.
 		j.dir, j.hints = dir, hints
+		j.full = l.features.CaseInsensitive || l.features.NormalizesUnicode
 	} else {
 		d, _ := l.queue.takeDir()
 		j.dir, j.full, j.tree = d.path, true, d.tree
@@ -84,12 +86,12 @@ func (l *loop) startScan() {
 	j.dirID, j.known = id, map[string]known{}
 	if j.full {
 		for n := range l.db.LocalChildren(id) {
-			j.known[n.Local.Name] = knownOf(n)
+			j.known[n.Local.Name] = l.knownOf(n)
 		}
 	} else {
 		for name := range j.hints {
 			if n := l.db.LocalAt(reconcile.Place{Parent: id, Name: name}); n != nil {
-				j.known[name] = knownOf(n)
+				j.known[name] = l.knownOf(n)
 			}
 		}
 	}
@@ -105,8 +107,8 @@ func earliest(hints map[string]hint) (first time.Time) {
 	return first
 }
 
-func knownOf(n *state.Node) known {
-	return known{id: n.ID, info: n.Info(), entry: n.Local.Entry, uncertain: n.Look.Uncertain}
+func (l *loop) knownOf(n *state.Node) known {
+	return known{id: n.ID, info: l.infoOf(n), entry: n.Local.Entry, uncertain: n.Look.Uncertain}
 }
 
 // findDir returns the local directory at a path, or the topmost path on the way to it that is not
@@ -213,12 +215,19 @@ func (l *loop) hashLater(j *scanJob) {
 	}
 }
 
+// infoOf returns a node as localfs expects it on this disk.
+func (l *loop) infoOf(n *state.Node) localfs.Info {
+	info := n.Info()
+	info.Executable = info.Executable && l.features.Executable
+	return info
+}
+
 // unchanged reports whether the state says of a name what it said when the scan began.
-func unchanged(n *state.Node, k known, isKnown bool) bool {
+func (l *loop) unchanged(n *state.Node, k known, isKnown bool) bool {
 	if n == nil || !isKnown {
 		return n == nil && !isKnown
 	}
-	return n.ID == k.id && n.Info() == k.info && n.Local.Hash == k.entry.Hash
+	return n.ID == k.id && l.infoOf(n) == k.info && n.Local.Hash == k.entry.Hash
 }
 
 func (l *loop) recordFound(j *scanJob, f *found) {
@@ -240,7 +249,7 @@ func (l *loop) recordFound(j *scanJob, f *found) {
 	}
 	place := reconcile.Place{Parent: j.dirID, Name: f.name}
 	n := l.db.LocalAt(place)
-	if !unchanged(n, k, isKnown) {
+	if !l.unchanged(n, k, isKnown) {
 		l.queue.later(path, 5*time.Millisecond, h) // we changed it ourselves meanwhile
 		return
 	}
@@ -349,7 +358,7 @@ func (l *loop) recordMissing(j *scanJob, name string) {
 	h := j.hints[name]
 	k := j.known[name]
 	n := l.db.LocalAt(reconcile.Place{Parent: j.dirID, Name: name})
-	if n == nil || !unchanged(n, k, true) {
+	if n == nil || !l.unchanged(n, k, true) {
 		return
 	}
 	if !h.gone {

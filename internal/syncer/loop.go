@@ -77,6 +77,9 @@ type loop struct {
 	uploaded map[reconcile.NodeID]upload
 	upAt     time.Time // no committing before
 	upWait   backoff
+	// commitLimit is how many changes the next commit has; fewer after one that failed as a whole.
+	commitLimit int
+	misled      bool // what is known of the server is wrong
 
 	held      reconcile.Round // the counts of the last pass
 	statusAt  time.Time
@@ -146,7 +149,7 @@ func (e *Engine) newLoop(ctx context.Context, db *state.DB) *loop {
 		remote: make(chan remoteEvent), net: newNetwork(), wait: quiet, hintsIn: -1,
 		busy: map[reconcile.NodeID]bool{}, retries: map[reconcile.NodeID]retry{},
 		noticed: map[reconcile.NodeID]time.Time{}, touched: map[svn.Path]bool{},
-		uploaded: map[reconcile.NodeID]upload{},
+		uploaded: map[reconcile.NodeID]upload{}, commitLimit: commitChanges,
 	}
 	l.queue.init()
 	l.scans = newLane(ctx, &l.wg, 1, 1, e.scan)

@@ -9,6 +9,9 @@ import (
 	"github.com/havre-cloud/havre/internal/havre"
 )
 
+// listenerName is the worker that listens to the server.
+const listenerName = "listener"
+
 // network is what the workers tell each other about whether the server can be reached. It is safe
 // for concurrent use.
 type network struct {
@@ -32,11 +35,17 @@ func (n *network) failed(worker string, err error) {
 }
 
 // worked says that a worker has reached the server: the others need not wait any longer.
+//
+// The listener's success counts for all: a worker that has nothing more to ask would keep its failure
+// for ever.
 func (n *network) worked(worker string) {
 	n.mu.Lock()
 	_, was := n.errs[worker]
-	delete(n.errs, worker)
-	if len(n.errs) > 0 || was {
+	if delete(n.errs, worker); worker == listenerName && len(n.errs) > 0 {
+		clear(n.errs)
+		was = true
+	}
+	if was || len(n.errs) > 0 {
 		close(n.online)
 		n.online = make(chan struct{})
 	}
@@ -95,12 +104,22 @@ func transient(err error) bool {
 	return !ok || e.Code == havre.CodeUnavailable || e.Code == havre.CodeInternal
 }
 
+// isInternal reports whether the server was reached and failed.
+func isInternal(err error) bool {
+	e, ok := errors.AsType[*havre.Error](err)
+	return ok && e.Code == havre.CodeInternal
+}
+
+// internalTries is how often a request is tried that makes the server fail.
+const internalTries = 3
+
 // persist repeats a request until it works, fails for good, or ctx is done.
 func (n *network) persist(ctx context.Context, worker string, fn func() error) error {
 	wait := backoff{}
-	for {
+	for tries := 1; ; tries++ {
 		err := fn()
-		if err == nil || !transient(err) {
+		broken := tries >= internalTries && isInternal(err)
+		if err == nil || broken || !transient(err) {
 			n.worked(worker)
 			return err
 		}

@@ -91,14 +91,29 @@ func below(prefix string) string {
 	) SELECT id FROM below)`
 }
 
+// belowPage is how many nodes of a directory are in memory at once.
+const belowPage = 10_000
+
 // LocalBelow yields everything in a local directory, at any depth.
-func (d *DB) LocalBelow(id reconcile.NodeID) iter.Seq[*Node] {
-	return d.many("SELECT "+columns+" FROM nodes WHERE id IN "+below("l"), int64(id))
-}
+func (d *DB) LocalBelow(id reconcile.NodeID) iter.Seq[*Node] { return d.inside("l", id) }
 
 // RemoteBelow yields everything in a remote directory, at any depth.
-func (d *DB) RemoteBelow(id reconcile.NodeID) iter.Seq[*Node] {
-	return d.many("SELECT "+columns+" FROM nodes WHERE id IN "+below("r"), int64(id))
+func (d *DB) RemoteBelow(id reconcile.NodeID) iter.Seq[*Node] { return d.inside("r", id) }
+
+func (d *DB) inside(prefix string, id reconcile.NodeID) iter.Seq[*Node] {
+	query := "SELECT " + columns + " FROM nodes WHERE id IN " + below(prefix) + " AND id > ?2 ORDER BY id LIMIT ?3"
+	return func(yield func(*Node) bool) {
+		after := reconcile.NodeID(0)
+		for n := belowPage; n == belowPage; {
+			n = 0
+			for node := range d.many(query, int64(id), int64(after), belowPage) {
+				n, after = n+1, node.ID
+				if !yield(node) {
+					return
+				}
+			}
+		}
+	}
 }
 
 const (
