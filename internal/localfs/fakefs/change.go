@@ -27,11 +27,10 @@ type file struct {
 
 // Open opens a regular file for reading.
 func (f *FS) Open(p svn.Path) (localfs.File, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if err := f.fail("open", p); err != nil {
+	if err := f.begin("open", p); err != nil {
 		return nil, err
 	}
+	defer f.mu.Unlock()
 	n, name, err := f.find(p)
 	if err != nil {
 		return nil, err
@@ -52,13 +51,12 @@ func (h *file) Read(b []byte) (int, error) {
 }
 
 func (h *file) ReadAt(b []byte, off int64) (int, error) {
-	h.fs.mu.Lock()
+	if err := h.fs.begin("read", h.path); err != nil {
+		return 0, err
+	}
 	defer h.fs.mu.Unlock()
 	if h.boot != h.fs.boot {
 		return 0, errDead
-	}
-	if err := h.fs.fail("read", h.path); err != nil {
-		return 0, err
 	}
 	return readAt(h.node.content, b, off)
 }
@@ -122,11 +120,10 @@ func (f *FS) SymlinkTemp(target string) (localfs.Temp, error) {
 }
 
 func (f *FS) newTemp(name string, kind localfs.Kind) (*temp, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if err := f.fail("createtemp", ""); err != nil {
+	if err := f.begin("createtemp", ""); err != nil {
 		return nil, err
 	}
+	defer f.mu.Unlock()
 	n := f.tmp[name]
 	if n == nil {
 		n = f.newInode(kind)
@@ -150,9 +147,11 @@ func (t *temp) usable() error {
 }
 
 func (t *temp) Write(b []byte) (int, error) {
-	t.fs.mu.Lock()
+	if err := t.fs.begin("write", ""); err != nil {
+		return 0, err
+	}
 	defer t.fs.mu.Unlock()
-	if err := errors.Join(t.usable(), t.fs.fail("write", "")); err != nil {
+	if err := t.usable(); err != nil {
 		return 0, err
 	}
 	t.synced = false
@@ -195,9 +194,11 @@ func (t *temp) Truncate(size int64) error {
 }
 
 func (t *temp) SetAttrs(a localfs.Attrs) error {
-	t.fs.mu.Lock()
+	if err := t.fs.begin("setattrs", ""); err != nil {
+		return err
+	}
 	defer t.fs.mu.Unlock()
-	if err := errors.Join(t.usable(), t.fs.fail("setattrs", "")); err != nil {
+	if err := t.usable(); err != nil {
 		return err
 	}
 	if t.node.kind == localfs.KindFile {
@@ -235,31 +236,35 @@ func (t *temp) Discard() error {
 
 // SyncTemps makes the contents of all of them durable and closes them.
 func (f *FS) SyncTemps(temps []localfs.Temp) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
 	for _, x := range temps {
-		t := x.(*temp) //nolint:errcheck // no other reaches a test
-		if err := f.fail("synctemps", ""); err != nil {
+		if err := f.syncTemp(x.(*temp)); err != nil { //nolint:errcheck // no other reaches a test
 			return err
 		}
-		if t.boot != f.boot {
-			return errDead
-		}
-		t.closed, t.synced = true, true
-		t.node.durable = t.node.content
-		delete(f.unsynced, t.node)
 	}
+	return nil
+}
+
+func (f *FS) syncTemp(t *temp) error {
+	if err := f.begin("synctemps", ""); err != nil {
+		return err
+	}
+	defer f.mu.Unlock()
+	if t.boot != f.boot {
+		return errDead
+	}
+	t.closed, t.synced = true, true
+	t.node.durable = t.node.content
+	delete(f.unsynced, t.node)
 	f.settle()
 	return nil
 }
 
 // SyncDirs makes what happened in the directories durable, and with it all else.
 func (f *FS) SyncDirs([]svn.Path) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if err := f.fail("syncdirs", ""); err != nil {
+	if err := f.begin("syncdirs", ""); err != nil {
 		return err
 	}
+	defer f.mu.Unlock()
 	f.settle()
 	return nil
 }
@@ -308,12 +313,11 @@ func (f *FS) expected(p svn.Path, want localfs.Info) (*inode, *inode, error) {
 
 // Commit puts the temporary at p.
 func (f *FS) Commit(x localfs.Temp, p svn.Path, expected *localfs.Info) (localfs.Info, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	t := x.(*temp) //nolint:errcheck // no other reaches a test
-	if err := f.fail("commit", p); err != nil {
+	if err := f.begin("commit", p); err != nil {
 		return localfs.Info{}, err
 	}
+	defer f.mu.Unlock()
+	t := x.(*temp) //nolint:errcheck // no other reaches a test
 	switch {
 	case t.boot != f.boot:
 		return localfs.Info{}, errDead
@@ -354,11 +358,10 @@ func (f *FS) Commit(x localfs.Temp, p svn.Path, expected *localfs.Info) (localfs
 
 // Mkdir makes a directory.
 func (f *FS) Mkdir(p svn.Path) (localfs.Info, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if err := f.fail("mkdir", p); err != nil {
+	if err := f.begin("mkdir", p); err != nil {
 		return localfs.Info{}, err
 	}
+	defer f.mu.Unlock()
 	dir, name, err := f.parent(p)
 	if err != nil {
 		return localfs.Info{}, err
@@ -374,11 +377,10 @@ func (f *FS) Mkdir(p svn.Path) (localfs.Info, error) {
 
 // Rename moves what is at from to a name that nothing has.
 func (f *FS) Rename(from, to svn.Path, expected localfs.Info) (localfs.Info, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if err := f.fail("rename", from); err != nil {
+	if err := f.begin("rename", from); err != nil {
 		return localfs.Info{}, err
 	}
+	defer f.mu.Unlock()
 	if _, below := to.Rel(from); below {
 		return localfs.Info{}, &fs.PathError{Op: "rename into itself", Path: string(from), Err: fs.ErrInvalid}
 	}
@@ -404,7 +406,7 @@ func (f *FS) move(in *inode, from svn.Path, out *inode, to svn.Path, n *inode) {
 	last := len(f.undo)
 	first, second := f.undo[last-2], f.undo[last-1]
 	f.undo = append(f.undo[:last-2], func() { second(); first() })
-	if f.Hints == nil {
+	if f.Hints == nil || f.deaf {
 		return
 	}
 	if n.kind == localfs.KindDir {
@@ -417,11 +419,10 @@ func (f *FS) move(in *inode, from svn.Path, out *inode, to svn.Path, n *inode) {
 
 // SetAttrs changes what Attrs says.
 func (f *FS) SetAttrs(p svn.Path, a localfs.Attrs, expected localfs.Info) (localfs.Info, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if err := f.fail("setattrs", p); err != nil {
+	if err := f.begin("setattrs", p); err != nil {
 		return localfs.Info{}, err
 	}
+	defer f.mu.Unlock()
 	_, n, err := f.expected(p, expected)
 	if err != nil {
 		return localfs.Info{}, err
@@ -459,11 +460,10 @@ func (f *FS) TrashTree(p svn.Path, expected localfs.Info) error {
 }
 
 func (f *FS) take(op string, p svn.Path, expected localfs.Info, check func(n *inode) error) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if err := f.fail(op, p); err != nil {
+	if err := f.begin(op, p); err != nil {
 		return err
 	}
+	defer f.mu.Unlock()
 	dir, n, err := f.expected(p, expected)
 	if err != nil {
 		return err

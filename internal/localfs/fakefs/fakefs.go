@@ -29,8 +29,8 @@ type FS struct {
 	// Fold makes names that differ in case or Unicode form one name. Set it before use.
 	Fold bool
 	// Fail is asked before each step of the FS, not of the User, which fails with what it
-	// returns. The operations are the names of the methods in lower case; "write" is one of a
-	// Temp. It may be nil, and must not call the FS.
+	// returns. It may take its time, too. The operations are the names of the methods in lower
+	// case; "write" is one of a Temp, "read" of a File. It may be nil.
 	Fail func(op string, p svn.Path) error
 	// Hints, if not nil, gets what a watcher would notice.
 	Hints *watch.Set
@@ -42,6 +42,7 @@ type FS struct {
 	trash    []trashed
 	marker   havre.FolderID
 	gone     bool
+	deaf     bool // hints are lost
 	nextID   uint64
 	ticks    int64    // makes every time different
 	boot     int      // handles of earlier boots are dead
@@ -103,20 +104,23 @@ func (f *FS) key(name string) string {
 	return name
 }
 
-func (f *FS) fail(op string, p svn.Path) error {
+// begin asks Fail, and locks the FS if nothing is to fail.
+func (f *FS) begin(op string, p svn.Path) error {
 	if f.Fail != nil {
 		if err := f.Fail(op, p); err != nil {
 			return &fs.PathError{Op: op, Path: string(p), Err: err}
 		}
 	}
+	f.mu.Lock()
 	if f.gone {
+		f.mu.Unlock()
 		return &localfs.RootGoneError{Root: f.Root(), Reason: "is not there"}
 	}
 	return nil
 }
 
 func (f *FS) hint(p svn.Path, what watch.What) {
-	if f.Hints != nil {
+	if f.Hints != nil && !f.deaf {
 		f.Hints.Add(p, what)
 	}
 }
@@ -126,11 +130,10 @@ func (f *FS) Root() string { return "/fake" }
 
 // Init makes the marker.
 func (f *FS) Init(folder havre.FolderID) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if err := f.fail("init", ""); err != nil {
+	if err := f.begin("init", ""); err != nil {
 		return err
 	}
+	defer f.mu.Unlock()
 	if f.marker != "" && f.marker != folder {
 		return &localfs.OtherFolderError{Root: f.Root(), Want: folder, Got: f.marker}
 	}
@@ -140,11 +143,10 @@ func (f *FS) Init(folder havre.FolderID) error {
 
 // Check looks at the marker.
 func (f *FS) Check(folder havre.FolderID) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if err := f.fail("check", ""); err != nil {
+	if err := f.begin("check", ""); err != nil {
 		return err
 	}
+	defer f.mu.Unlock()
 	switch f.marker {
 	case folder:
 		return nil
@@ -164,11 +166,10 @@ func (f *FS) Free() (int64, error) { return 1 << 40, nil }
 
 // Clean removes temporaries.
 func (f *FS) Clean() error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if err := f.fail("clean", ""); err != nil {
+	if err := f.begin("clean", ""); err != nil {
 		return err
 	}
+	defer f.mu.Unlock()
 	for name := range f.tmp {
 		if !strings.HasPrefix(name, resumePrefix) {
 			delete(f.tmp, name)
@@ -253,11 +254,10 @@ func (n *inode) info(name string) localfs.Info {
 
 // Stat looks at one path.
 func (f *FS) Stat(p svn.Path) (localfs.Info, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if err := f.fail("stat", p); err != nil {
+	if err := f.begin("stat", p); err != nil {
 		return localfs.Info{}, err
 	}
+	defer f.mu.Unlock()
 	n, name, err := f.find(p)
 	if err != nil {
 		return localfs.Info{}, err
@@ -267,11 +267,10 @@ func (f *FS) Stat(p svn.Path) (localfs.Info, error) {
 
 // ReadDir returns what is in the directory, sorted by name.
 func (f *FS) ReadDir(p svn.Path) ([]localfs.Info, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if err := f.fail("readdir", p); err != nil {
+	if err := f.begin("readdir", p); err != nil {
 		return nil, err
 	}
+	defer f.mu.Unlock()
 	n, _, err := f.find(p)
 	if err != nil {
 		return nil, err
@@ -289,11 +288,10 @@ func (f *FS) ReadDir(p svn.Path) ([]localfs.Info, error) {
 
 // Readlink returns the target of a symbolic link.
 func (f *FS) Readlink(p svn.Path) (string, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if err := f.fail("readlink", p); err != nil {
+	if err := f.begin("readlink", p); err != nil {
 		return "", err
 	}
+	defer f.mu.Unlock()
 	n, _, err := f.find(p)
 	if err != nil {
 		return "", err

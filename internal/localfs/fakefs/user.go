@@ -194,6 +194,13 @@ func (u User) SetMounted(mounted bool) {
 	u.fs.hint("", watch.Appeared)
 }
 
+// SetDeaf makes the watcher miss everything, or hear again.
+func (u User) SetDeaf(deaf bool) {
+	u.fs.mu.Lock()
+	defer u.fs.mu.Unlock()
+	u.fs.deaf = deaf
+}
+
 // Item is one thing in a Tree.
 type Item struct {
 	Kind       havre.Kind
