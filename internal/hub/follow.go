@@ -104,8 +104,9 @@ func (h *Hub) catchUp(ctx context.Context, c *havre.Caller, v *view, cursor, hea
 func (h *Hub) wait(ctx context.Context, c *havre.Caller, v *view, cursor svn.Revnum) (*view, error) {
 	waiting, stop := context.WithCancel(ctx)
 	ended := make(chan error, 1)
+	repo := v.repo // v is replaced below while the goroutine waits
 	go func() {
-		_, err := v.repo.Wait(waiting, cursor)
+		_, err := repo.Wait(waiting, cursor)
 		ended <- err
 	}()
 	defer stop()
