@@ -53,7 +53,7 @@ func TestScripts(t *testing.T) {
 			},
 			// retry COMMAND... runs a command until it succeeds: what it needs is being started.
 			"retry": func(ts *testscript.TestScript, _ bool, args []string) {
-				eventually(t, args[0], func() error { return ts.Exec(args[0], args[1:]...) })
+				eventually(ts, args[0], func() error { return ts.Exec(args[0], args[1:]...) })
 			},
 		},
 	})
