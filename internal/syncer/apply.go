@@ -85,7 +85,7 @@ func (l *loop) plan(now time.Time) {
 			}
 		}, reconcile.Options{
 			Device: l.cfg.Device, Now: now, Guard: l.cfg.Guard,
-			CaughtUp:        l.commits.idle() && l.cursor >= l.db.LastOwn(),
+			CaughtUp:        l.commits.idle() && len(l.answered) == 0,
 			LocalConfirmed:  l.db.Setting(settingAllowLocal) != "",
 			RemoteConfirmed: l.db.Setting(settingAllowOther) != "",
 		})

@@ -371,7 +371,8 @@ func message(items []*commitItem) string {
 	}
 }
 
-// committed takes the answer to a commit.
+// committed takes the answer to a commit. The remote tree is changed by it when its revision comes back
+// and not before: what others committed in between comes first.
 func (l *loop) committed(j *commitJob) error {
 	for _, it := range j.items {
 		delete(l.busy, it.id)
@@ -383,9 +384,7 @@ func (l *loop) committed(j *commitJob) error {
 	l.upWait = backoff{}
 	l.commitLimit = min(2*l.commitLimit, commitChanges)
 	err := l.tx(func() {
-		// What the push has brought already is recorded, and perhaps changed since.
-		record := j.rev > l.cursor
-		var done []*commitItem
+		done := j.items[:0:0]
 		for _, it := range j.items {
 			switch {
 			case it.skip != nil:
@@ -394,28 +393,49 @@ func (l *loop) committed(j *commitJob) error {
 				l.refused(it)
 			default:
 				done = append(done, it)
+				l.taken(it, j.rev)
 			}
 		}
-		if record {
-			l.recordCommit(j.rev, done)
-			l.db.AddOwn(j.rev, j.id)
-		}
-		for _, it := range done {
-			l.problems.drop(it.path)
-			l.tell(it.id, it.event(j.rev))
-			if u, ok := l.uploaded[it.id]; ok {
-				delete(l.uploaded, it.id)
-				l.db.Set(uploadSetting(u.hash), "")
-			}
-			l.settled(it.id)
-		}
+		j.items = done
 	})
-	if err == nil && l.misled {
+	if err != nil {
+		return err
+	}
+	if l.cursor >= 0 && j.rev > l.cursor {
+		for _, it := range j.items {
+			l.busy[it.id] = true
+		}
+		l.answered[j.rev] = j
+	}
+	if l.misled {
 		l.misled = false
 		l.cfg.Logger.Error("the server refuses again and again as out of date what nobody changed: merging anew")
 		return l.anew()
 	}
-	return err
+	return nil
+}
+
+// taken tells what the server took.
+func (l *loop) taken(it *commitItem, rev svn.Revnum) {
+	l.problems.drop(it.path)
+	l.tell(it.id, it.event(rev))
+	if u, ok := l.uploaded[it.id]; ok {
+		delete(l.uploaded, it.id)
+		l.db.Set(uploadSetting(u.hash), "")
+	}
+	l.settled(it.id)
+}
+
+// release lets go of the nodes of commits whose revisions have come back.
+func (l *loop) release() {
+	for rev, j := range l.answered {
+		if l.cursor >= rev || l.cursor < 0 {
+			for _, it := range j.items {
+				delete(l.busy, it.id)
+			}
+			delete(l.answered, rev)
+		}
+	}
 }
 
 func (it *commitItem) event(rev svn.Revnum) Event {
@@ -450,6 +470,10 @@ func (l *loop) recordCommit(rev svn.Revnum, done []*commitItem) {
 		n := l.db.Get(it.id)
 		if n == nil || it.action == reconcile.Delete {
 			continue
+		}
+		if there := l.db.RemoteAt(it.place); there != nil && there.ID != it.id {
+			l.db.DropRemote(there.ID, false)
+			n = l.db.Get(it.id)
 		}
 		n = n.Clone()
 		if it.action == reconcile.PutMove {

@@ -219,6 +219,7 @@ func (l *loop) forget() {
 	}
 	clear(l.retries)
 	clear(l.uploaded)
+	l.release()
 	l.inline.clear()
 	l.planFrom = 0
 	l.planSoon()
@@ -241,6 +242,7 @@ func (l *loop) applyList(e remoteEvent) {
 		l.db.Set(settingCursor, formatRev(l.cursor))
 		l.db.Set(settingListing, "")
 		l.db.Set(settingListed, "")
+		l.release()
 		l.planSoon()
 	}
 }

@@ -153,7 +153,7 @@ func (l *loop) record(j *scanJob) {
 		if errors.Is(j.err, fs.ErrNotExist) {
 			l.queue.add(j.dir, hint{})
 		} else {
-			l.problems.set(j.dir, reasonOf(j.err))
+			l.problems.seen(j.dir, reasonOf(j.err))
 		}
 		return
 	}
@@ -194,12 +194,12 @@ func (l *loop) solved(j *scanJob) {
 		there[j.found[i].name] = true
 	}
 	if j.full {
-		l.problems.drop(j.dir)
+		l.problems.unseen(j.dir)
 	}
 	for p := range l.problems.all {
 		dir, name := p.Split()
 		if _, asked := j.hints[name]; dir == j.dir && (j.full || asked) && !there[name] {
-			l.problems.drop(p)
+			l.problems.unseen(p)
 		}
 	}
 }
@@ -234,10 +234,10 @@ func (l *loop) recordFound(j *scanJob, f *found) {
 	path := j.dir.Join(f.name)
 	h := j.hints[f.name]
 	if f.problem != "" {
-		l.problems.set(path, f.problem)
+		l.problems.seen(path, f.problem)
 		return
 	}
-	l.problems.drop(path)
+	l.problems.unseen(path)
 	k, isKnown := j.known[f.name]
 	if f.same && !f.unsure {
 		return
@@ -354,7 +354,6 @@ func (l *loop) sameChildren(n *state.Node, path svn.Path) bool {
 
 func (l *loop) recordMissing(j *scanJob, name string) {
 	path := j.dir.Join(name)
-	l.problems.drop(path)
 	h := j.hints[name]
 	k := j.known[name]
 	n := l.db.LocalAt(reconcile.Place{Parent: j.dirID, Name: name})
@@ -372,6 +371,7 @@ func (l *loop) recordMissing(j *scanJob, name string) {
 		at = time.Now()
 	}
 	l.notice(n.ID, at)
+	l.problems.drop(path)
 	delete(l.retries, n.ID)
 	l.db.DropLocal(n.ID)
 	l.planSoon()

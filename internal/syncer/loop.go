@@ -75,7 +75,8 @@ type loop struct {
 	commits  *lane[*commitJob]
 	uploads  *lane[*uploadJob]
 	uploaded map[reconcile.NodeID]upload
-	upAt     time.Time // no committing before
+	answered map[svn.Revnum]*commitJob // whose revisions have not come back yet; their nodes are busy
+	upAt     time.Time                 // no committing before
 	upWait   backoff
 	// commitLimit is how many changes the next commit has; fewer after one that failed as a whole.
 	commitLimit int
@@ -149,7 +150,7 @@ func (e *Engine) newLoop(ctx context.Context, db *state.DB) *loop {
 		remote: make(chan remoteEvent), net: newNetwork(), wait: quiet, hintsIn: -1,
 		busy: map[reconcile.NodeID]bool{}, retries: map[reconcile.NodeID]retry{},
 		noticed: map[reconcile.NodeID]time.Time{}, touched: map[svn.Path]bool{},
-		uploaded: map[reconcile.NodeID]upload{}, commitLimit: commitChanges,
+		uploaded: map[reconcile.NodeID]upload{}, answered: map[svn.Revnum]*commitJob{}, commitLimit: commitChanges,
 	}
 	l.queue.init()
 	l.scans = newLane(ctx, &l.wg, 1, 1, e.scan)

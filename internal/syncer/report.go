@@ -17,7 +17,7 @@ const (
 // report brings Status up to date.
 func (l *loop) report(ctx context.Context, now time.Time) error {
 	working := l.planDue || !l.looked || l.cursor < 0 || !l.scans.idle() || !l.hashes.idle() || !l.queue.idle() ||
-		!l.fetches.idle() || !l.downloads.idle() || !l.commits.idle() || !l.uploads.idle()
+		!l.fetches.idle() || !l.downloads.idle() || !l.commits.idle() || len(l.answered) > 0 || !l.uploads.idle()
 	if working && l.statusAt.After(now) {
 		return nil
 	}

@@ -105,17 +105,25 @@ const maxProblems = 100
 
 // problems are the paths that cannot be kept the same at the moment.
 type problems struct {
-	all     map[svn.Path]string
+	all     map[svn.Path]problem
 	changed bool
 }
 
-func (p *problems) set(path svn.Path, text string) {
+type problem struct {
+	text string
+	seen bool // by a scan, which also sees when it is gone; otherwise an action failed
+}
+
+func (p *problems) set(path svn.Path, text string)  { p.put(path, problem{text, false}) }
+func (p *problems) seen(path svn.Path, text string) { p.put(path, problem{text, true}) }
+
+func (p *problems) put(path svn.Path, what problem) {
 	if p.all == nil {
-		p.all = map[svn.Path]string{}
+		p.all = map[svn.Path]problem{}
 	}
 	// Beyond this only a count would help, and the first thousands say it already.
-	if p.all[path] != text && len(p.all) < 100*maxProblems {
-		p.all[path], p.changed = text, true
+	if p.all[path] != what && len(p.all) < 100*maxProblems {
+		p.all[path], p.changed = what, true
 	}
 }
 
@@ -126,13 +134,20 @@ func (p *problems) drop(path svn.Path) {
 	}
 }
 
+// unseen drops what a scan saw and does not see any more.
+func (p *problems) unseen(path svn.Path) {
+	if p.all[path].seen {
+		p.drop(path)
+	}
+}
+
 func (p *problems) list() []Problem {
 	list := make([]Problem, 0, min(len(p.all), maxProblems))
 	for _, path := range slices.SortedFunc(maps.Keys(p.all), svn.Path.Compare) {
 		if len(list) == maxProblems {
 			break
 		}
-		list = append(list, Problem{path, p.all[path]})
+		list = append(list, Problem{path, p.all[path].text})
 	}
 	return list
 }

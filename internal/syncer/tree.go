@@ -224,6 +224,7 @@ func (l *loop) applyRevision(ctx context.Context, first *havre.Revision) error {
 		return err
 	}
 	l.cursor = first.Rev
+	l.release()
 	for id, r := range l.retries {
 		if r.untilNews {
 			delete(l.retries, id)
@@ -235,7 +236,8 @@ func (l *loop) applyRevision(ctx context.Context, first *havre.Revision) error {
 
 func (l *loop) applyParts(ctx context.Context, part *havre.Revision) error {
 	rev := part.Rev
-	own := l.db.IsOwn(rev, part.Origin.CommitID)
+	job := l.answered[rev]
+	own := job != nil && job.id == part.Origin.CommitID
 	t := newTree(l)
 	var moved []reconcile.NodeID
 	if !own {
@@ -268,9 +270,11 @@ func (l *loop) applyParts(ctx context.Context, part *havre.Revision) error {
 		part = e.rev
 	}
 	t.drop(moved)
+	if own {
+		l.recordCommit(rev, job.items) // cheaper than adopting each
+	}
 	l.db.Set(settingCursor, formatRev(rev))
 	l.db.Set(settingIdentity, identityOf(part))
-	l.db.DropOwn(rev)
 	return l.db.Err()
 }
 

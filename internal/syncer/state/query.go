@@ -6,7 +6,6 @@ import (
 
 	"github.com/havre-cloud/havre/internal/havre"
 	"github.com/havre-cloud/havre/internal/reconcile"
-	"github.com/havre-cloud/havre/svn"
 )
 
 // many yields the nodes of a query. The rows are read before the first is yielded, so that whoever
@@ -196,26 +195,4 @@ func (d *DB) Reset() {
 	clear(d.cache)
 	d.exec("DELETE FROM nodes WHERE l_kind IS NULL")
 	d.exec("UPDATE nodes SET differs = 1, " + noBase + ", " + noRemote + " WHERE id <> 1")
-	d.exec("DELETE FROM own")
 }
-
-// AddOwn remembers a revision that we made and have recorded, so that it is not applied when it
-// comes back.
-func (d *DB) AddOwn(rev svn.Revnum, commit string) {
-	d.exec("INSERT INTO own (rev, commit_id) VALUES (?, ?) ON CONFLICT (rev) DO NOTHING", int64(rev), commit)
-}
-
-// IsOwn reports whether a revision is one that AddOwn remembers.
-func (d *DB) IsOwn(rev svn.Revnum, commit string) bool {
-	var id string
-	return commit != "" && d.row("SELECT commit_id FROM own WHERE rev = ?", []any{int64(rev)}, []any{&id}) && id == commit
-}
-
-// LastOwn returns the last revision that AddOwn remembers, 0 if there is none.
-func (d *DB) LastOwn() (rev svn.Revnum) {
-	d.row("SELECT coalesce(max(rev), 0) FROM own", nil, []any{&rev})
-	return rev
-}
-
-// DropOwn forgets those up to rev.
-func (d *DB) DropOwn(rev svn.Revnum) { d.exec("DELETE FROM own WHERE rev <= ?", int64(rev)) }

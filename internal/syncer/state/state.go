@@ -188,21 +188,18 @@ func (d *DB) exec(query string, args ...any) {
 	}
 }
 
-// row reads one row; it reports whether there is one.
-func (d *DB) row(query string, args, into []any) bool {
+// row reads one row, if there is one.
+func (d *DB) row(query string, args, into []any) {
 	if d.err != nil {
-		return false
+		return
 	}
-	s := d.prepared(query) //nolint:sqlclosecheck // Close does it
+	s := d.prepared(query)
 	if s == nil {
-		return false
+		return
 	}
-	err := s.QueryRow(args...).Scan(into...)
-	if errors.Is(err, sql.ErrNoRows) {
-		return false
+	if err := s.QueryRow(args...).Scan(into...); !errors.Is(err, sql.ErrNoRows) {
+		d.fail(err)
 	}
-	d.fail(err)
-	return err == nil
 }
 
 // Setting returns a value that was set, "" if none was.

@@ -20,6 +20,4 @@ INSERT INTO nodes (id, differs, b_parent, b_name, b_kind, b_size, b_mtime, b_exe
     l_parent, l_name, l_kind, l_size, l_mtime, l_exec, l_inode, l_device, l_ctime, l_looked,
     r_parent, r_name, r_kind, r_size, r_mtime, r_exec, r_rev)
 VALUES (1, 0, 0, '', 2, 0, 0, 0, 0, 0, '', 2, 0, 0, 0, 0, 0, 0, 0, 0, '', 2, 0, 0, 0, 0);
--- Revisions that we made and have recorded already, but that have not come back yet.
-CREATE TABLE own (rev INTEGER PRIMARY KEY, commit_id TEXT NOT NULL) STRICT;
 CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
