@@ -90,7 +90,7 @@ func testSkip(t *testing.T, r svn.Repository, rev svn.Revnum, size int64) {
 	buf := make([]byte, 1<<20)
 	for {
 		n, err := all.Read(buf)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		copy(want, buf[max(0, n-16):n])

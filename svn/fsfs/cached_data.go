@@ -2,6 +2,7 @@ package fsfs
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 
@@ -70,8 +71,8 @@ func (f *revFile) readUntil(at int64, mark []byte, limit int64) ([]byte, error) 
 		if _, err := f.file.ReadAt(buf, at); err != nil {
 			return nil, f.readError(at, err)
 		}
-		if i := bytes.Index(buf, mark); i >= 0 {
-			return buf[:i], nil
+		if before, _, ok := bytes.Cut(buf, mark); ok {
+			return before, nil
 		}
 		if size == limit || size == f.end-at {
 			return nil, f.corrupt(at, fmt.Sprintf("an item that ends in %q", mark), fmt.Sprintf("%.60q", buf))
@@ -148,7 +149,7 @@ func (r *Repository) readRep(p *rep) ([]byte, error) {
 	text := make([]byte, 0, min(p.expanded, 1<<20))
 	for {
 		window, err := c.next(nil)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {

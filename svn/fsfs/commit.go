@@ -311,14 +311,13 @@ func (r *Repository) removeUnborn(f format, youngest svn.Revnum) error {
 // publish makes the revisions durable, and then visible all at once. When it returns an error other than
 // *NotDurableError nothing of them is left.
 func (g *group) publish() error {
-	current, err := g.writeTemps()
-	if err != nil {
+	if err := g.writeTemps(); err != nil {
 		return err
 	}
 	if err := g.syncTemps(); err != nil {
 		return err
 	}
-	if err := g.rename(current); err != nil {
+	if err := g.rename(); err != nil {
 		// Whoever takes the lock next removes what cannot be removed now.
 		g.repo.swept.Store(g.repo.removeUnborn(g.format, g.base) == nil)
 		return err
@@ -334,41 +333,41 @@ func (g *group) publish() error {
 
 // writeTemps writes the revision properties and the new db/current as temporary files: g.temps
 // is the files of the properties in order, and that of current.
-func (g *group) writeTemps() (current *os.File, err error) {
+func (g *group) writeTemps() error {
 	info, err := os.Stat(g.repo.db("current"))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for _, props := range g.props {
-		if _, err := g.writeTemp(".props", appendProps(nil, props), g.mode); err != nil {
-			return nil, err
+		if err := g.writeTemp(".props", encodeProps(props), g.mode); err != nil {
+			return err
 		}
 	}
 	text := strconv.FormatInt(int64(g.last()), 10) + "\n"
-	if current, err = g.writeTemp(".current", []byte(text), info.Mode().Perm()); err != nil {
-		return nil, err
+	if err := g.writeTemp(".current", []byte(text), info.Mode().Perm()); err != nil {
+		return err
 	}
 	for _, p := range g.commits {
 		if err := p.proto.file.Chmod(g.mode); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return current, nil
+	return nil
 }
 
-func (g *group) writeTemp(suffix string, data []byte, mode fs.FileMode) (*os.File, error) {
+func (g *group) writeTemp(suffix string, data []byte, mode fs.FileMode) error {
 	if err := g.repo.at("write" + suffix); err != nil {
-		return nil, err
+		return err
 	}
 	f, err := g.repo.createTemp(suffix)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	g.temps = append(g.temps, f)
 	if _, err := f.Write(data); err != nil {
-		return nil, err
+		return err
 	}
-	return f, f.Chmod(mode)
+	return f.Chmod(mode)
 }
 
 // syncTemps waits for the contents of all files, at the same time.
@@ -387,7 +386,7 @@ func (g *group) syncTemps() error {
 }
 
 // rename gives all files their names, makes the names durable, and moves db/current last.
-func (g *group) rename(current *os.File) error {
+func (g *group) rename() error {
 	dirs, err := g.makeShards()
 	if err != nil {
 		return err
@@ -472,7 +471,7 @@ func makeLike(dir, like string) error {
 	if err != nil {
 		return err
 	}
-	if err := os.Mkdir(dir, 0o777); err != nil { //nolint:gosec // gets the other's permissions
+	if err := os.Mkdir(dir, 0o777); err != nil {
 		if errors.Is(err, fs.ErrExist) {
 			return nil
 		}

@@ -30,13 +30,13 @@ func TestContract(t *testing.T) {
 // TestHistories commits random histories, has Subversion judge what was written, and reads it all
 // back after opening it anew.
 func TestHistories(t *testing.T) {
-	for seed := range uint64(3) {
+	for seed := range uint64(2) {
 		for _, kind := range []struct {
 			name string
 			make func(testing.TB, uint64, int) *svntest.History
 		}{{"plain", svntest.RandomHistory}, {"rewrites", svntest.RandomRewrites}} {
 			t.Run(fmt.Sprintf("%s %d", kind.name, seed), func(t *testing.T) {
-				h := kind.make(t, seed, 20)
+				h := kind.make(t, seed, 18)
 				r := create(t)
 				h.Apply(t, r)
 				h.Check(t, reopen(t, r))

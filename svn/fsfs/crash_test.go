@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 		crashChild(dir)
 		return
 	}
-	os.Exit(m.Run())
+	m.Run()
 }
 
 // crashChild makes the commit of crashChanges and kills itself at a step of it. It ends normally

@@ -39,7 +39,7 @@ func Create(dir string, opts CreateOptions) (*Repository, error) {
 	if !uuidForm.MatchString(opts.UUID) {
 		return nil, &UUIDError{opts.UUID}
 	}
-	if err := os.MkdirAll(dir, 0o777); err != nil { //nolint:gosec // the umask decides, as with svnadmin
+	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return nil, err
 	}
 	entries, err := os.ReadDir(dir)
@@ -72,7 +72,7 @@ type maker struct {
 func (m *maker) mkdir(names ...string) {
 	for _, name := range names {
 		if m.err == nil {
-			m.err = os.Mkdir(filepath.Join(m.dir, name), 0o777) //nolint:gosec // the umask decides
+			m.err = os.Mkdir(filepath.Join(m.dir, name), 0o777)
 		}
 	}
 }
@@ -120,7 +120,7 @@ func makeRepository(dir string, opts CreateOptions) error {
 	m.mkdirShared("db", "db/revs", "db/revs/0", "db/revprops", "db/revprops/0", "db/transactions", "db/txn-protorevs")
 	m.file("README.txt", readmeText, writable)
 	m.file("conf/svnserve.conf", svnserveText, writable)
-	m.file("conf/passwd", passwdText, writable)
+	m.file("conf/passwd", svnserveUsersText, writable)
 	m.file("conf/authz", authzText, writable)
 	m.file("locks/db.lock", "", writable)
 	m.file("locks/db-logs.lock", "", writable)
@@ -136,7 +136,7 @@ func makeRepository(dir string, opts CreateOptions) error {
 	m.file("db/fsfs.conf", fsfsConfText, writable)
 	m.file("db/revs/0/0", firstRevision(), readOnly)
 	date := svn.FormatTime(time.Now())
-	m.file("db/revprops/0/0", string(appendProps(nil, svn.Props{svn.PropDate: date})), readOnly)
+	m.file("db/revprops/0/0", string(encodeProps(svn.Props{svn.PropDate: date})), readOnly)
 	for _, name := range []string{"db/revs/0", "db/revs", "db/revprops/0", "db/revprops"} {
 		m.sync(name)
 	}
@@ -193,7 +193,7 @@ func appendIndexes(dst []byte, rev svn.Revnum, size int64, offsets []int64, item
 	dst = append(dst, l2p...)
 	dst = append(dst, p2l...)
 	dst = append(dst, footer...)
-	return append(dst, byte(len(footer))) //nolint:gosec // at most 107
+	return append(dst, byte(len(footer)))
 }
 
 // The texts say what the files are for; Subversion's manual tells what else can be in them.
@@ -209,7 +209,7 @@ do not add, change or remove files below db/ by hand.
 # password-db = passwd
 # authz-db = authz
 `
-	passwdText = `# Users of svnserve and their passwords, one "name = password" a line, if svnserve.conf names
+	svnserveUsersText = `# Users of svnserve and their passwords, one "name = password" a line, if svnserve.conf names
 # this file as its password-db.
 [users]
 `

@@ -335,7 +335,7 @@ func (t *txn) writeProps(n *txnNode) (*rep, error) {
 	if n.kind == svn.KindDir {
 		kind = itemDirProps
 	}
-	p, err := t.proto.writeMeta(t.rev, kind, appendProps(nil, n.props), base, source)
+	p, err := t.proto.writeMeta(t.rev, kind, encodeProps(n.props), base, source)
 	if err == nil {
 		p.uniq = t.proto.uniq()
 	}

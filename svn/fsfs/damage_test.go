@@ -34,7 +34,7 @@ func TestDamaged(t *testing.T) {
 			t.Fatal(err)
 		}
 		bad := append([]byte(nil), good...)
-		what := ""
+		var what string
 		if round%10 == 0 {
 			n := rng.IntN(len(bad))
 			bad, what = bad[:n], fmt.Sprintf("r%d cut to %d bytes", rev, n)

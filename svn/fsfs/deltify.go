@@ -2,6 +2,7 @@ package fsfs
 
 import (
 	"math"
+	"slices"
 
 	"github.com/havre-cloud/havre/svn"
 )
@@ -93,9 +94,9 @@ func (r *Repository) chainInfo(p *rep) (chainInfo, error) {
 		}
 		id, size = *h.base, h.baseSize
 	}
-	for i := len(path) - 1; i >= 0; i-- {
-		info = r.extendChain(info, path[i], id)
-		id = path[i]
+	for _, p := range slices.Backward(path) {
+		info = r.extendChain(info, p, id)
+		id = p
 		r.chains.put(id, info)
 	}
 	return info, nil

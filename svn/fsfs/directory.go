@@ -37,7 +37,7 @@ func parseDirectory(text []byte) (dir *directory, reason string) {
 	sorted := true
 	var last []byte
 	for {
-		start := uint32(h.pos) //nolint:gosec // checked against maxDirectory
+		start := uint32(h.pos)
 		name, value, ok, reason := h.next()
 		if reason != "" {
 			return nil, reason
@@ -77,10 +77,10 @@ func (d *directory) sorted() (dir *directory, reason string) {
 		if n > 0 && bytes.Equal(d.name(order[n-1]), d.name(i)) {
 			return nil, "no two directory entries of one name"
 		}
-		out.at = append(out.at, uint32(len(out.text))) //nolint:gosec // not longer than d.text
+		out.at = append(out.at, uint32(len(out.text)))
 		out.text = append(out.text, d.text[d.at[i]:d.at[i+1]]...)
 	}
-	out.at = append(out.at, uint32(len(out.text))) //nolint:gosec // not longer than d.text
+	out.at = append(out.at, uint32(len(out.text)))
 	out.text = append(out.text, "END\n"...)
 	return out, ""
 }
@@ -150,19 +150,19 @@ func (d *directory) apply(edits []dirEdit) *directory {
 		value = append(value[:0], e.kind.String()...)
 		value = append(value, ' ')
 		value = e.id.append(value)
-		out.at = append(out.at, uint32(len(out.text))) //nolint:gosec // the writer checks maxDirectory
+		out.at = append(out.at, uint32(len(out.text)))
 		out.text = appendHashField(out.text, 'K', e.name)
 		out.text = appendHashField(out.text, 'V', value)
 	}
 	out.copy(d, next, d.len())
-	out.at = append(out.at, uint32(len(out.text))) //nolint:gosec // the writer checks maxDirectory
+	out.at = append(out.at, uint32(len(out.text)))
 	out.text = append(out.text, "END\n"...)
 	return out
 }
 
 // copy appends entries i to j, j not included, of from.
 func (d *directory) copy(from *directory, i, j int) {
-	shift := uint32(len(d.text)) - from.at[i] //nolint:gosec // modular, as is the addition below
+	shift := uint32(len(d.text)) - from.at[i]
 	for _, at := range from.at[i:j] {
 		d.at = append(d.at, at+shift)
 	}

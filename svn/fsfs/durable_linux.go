@@ -13,7 +13,7 @@ const renameOpen = true
 // syncFile makes the contents of a file durable. Its times need not be.
 func syncFile(f *os.File) error {
 	for {
-		err := unix.Fdatasync(int(f.Fd())) //nolint:gosec // descriptors are small
+		err := unix.Fdatasync(int(f.Fd()))
 		if err == nil {
 			return nil
 		}
@@ -26,5 +26,5 @@ func syncFile(f *os.File) error {
 // startWriteback makes the system begin to write n bytes from an offset, so that the sync at the
 // end has little left to wait for. It is a hint.
 func startWriteback(f *os.File, offset, n int64) {
-	_ = unix.SyncFileRange(int(f.Fd()), offset, n, unix.SYNC_FILE_RANGE_WRITE) //nolint:gosec // descriptors are small
+	_ = unix.SyncFileRange(int(f.Fd()), offset, n, unix.SYNC_FILE_RANGE_WRITE)
 }

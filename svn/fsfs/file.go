@@ -81,7 +81,7 @@ func (f *file) WriteTo(w io.Writer) (int64, error) {
 		if err != nil {
 			return total, err
 		}
-		if err := f.fill(); err == io.EOF {
+		if err := f.fill(); errors.Is(err, io.EOF) {
 			return total, nil
 		} else if err != nil {
 			return total, err
@@ -98,7 +98,7 @@ func (f *file) fill() error {
 		buf := f.sum.exchange(f.buf)
 		f.buf, f.pos = nil, 0
 		out, err := f.chain.next(buf)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			f.err = f.finish()
 			break
 		}
@@ -131,7 +131,7 @@ var errBackwards = errors.New("svn/fsfs: SkipTo behind what was read already, or
 
 // SkipTo implements svn.File. Whole windows are passed over unread where the deltas allow it.
 func (f *file) SkipTo(offset int64) error {
-	if f.err != nil && f.err != io.EOF {
+	if f.err != nil && !errors.Is(f.err, io.EOF) {
 		return f.err
 	}
 	if offset < f.offset || offset > f.rep.expanded {
@@ -166,7 +166,7 @@ func (f *file) Close() error {
 	if f.chain != nil {
 		f.chain.close()
 	}
-	if f.err == nil || f.err == io.EOF {
+	if f.err == nil || errors.Is(f.err, io.EOF) {
 		f.err = errFileClosed
 	}
 	f.buf, f.pos = nil, 0

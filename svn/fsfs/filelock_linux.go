@@ -20,7 +20,7 @@ func lockFile(f *os.File, wait bool) (ok bool, err error) {
 		how, cmd = unix.LOCK_EX, unix.F_OFD_SETLKW
 	}
 	fd := f.Fd()
-	err = retry(func() error { return unix.Flock(int(fd), how) }) //nolint:gosec // descriptors are small
+	err = retry(func() error { return unix.Flock(int(fd), how) })
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		return false, nil
 	}
@@ -34,7 +34,7 @@ func lockFile(f *os.File, wait bool) (ok bool, err error) {
 	if err == nil {
 		return true, nil
 	}
-	_ = unix.Flock(int(fd), unix.LOCK_UN) //nolint:gosec // descriptors are small
+	_ = unix.Flock(int(fd), unix.LOCK_UN)
 	if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EACCES) {
 		return false, nil
 	}
@@ -52,7 +52,7 @@ func retry(call func() error) error {
 // claim marks a temporary file of ours as in use; ok is false when another has it. The mark goes
 // with the last descriptor, at the latest with the process.
 func claim(f *os.File) (ok bool, err error) {
-	err = retry(func() error { return unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) }) //nolint:gosec // descriptors are small
+	err = retry(func() error { return unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) })
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		return false, nil
 	}

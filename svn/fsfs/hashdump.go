@@ -65,8 +65,9 @@ func parseProps(text []byte) (props svn.Props, reason string) {
 	}
 }
 
-// appendProps appends a property list, sorted by name.
-func appendProps(dst []byte, props svn.Props) []byte {
+// encodeProps returns a property list as it is stored, sorted by name.
+func encodeProps(props svn.Props) []byte {
+	var dst []byte
 	for _, name := range slices.Sorted(maps.Keys(props)) {
 		dst = appendHashField(dst, 'K', name)
 		dst = appendHashField(dst, 'V', props[name])

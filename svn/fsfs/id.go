@@ -107,7 +107,7 @@ func parseInt(text []byte) (int64, bool) {
 		}
 		n = n*10 + uint64(c-'0')
 	}
-	return int64(n), n < 1<<63 //nolint:gosec // checked by the second result
+	return int64(n), n < 1<<63
 }
 
 func parseRev(text []byte) (svn.Revnum, bool) {

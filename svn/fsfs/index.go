@@ -113,7 +113,7 @@ func parseL2P(data []byte, base int64) (x *l2pIndex, reason string) {
 		if total > pages {
 			return nil, "an L2P index with as many pages as its revisions have"
 		}
-		x.firstPage = append(x.firstPage, int32(total)) //nolint:gosec // not above len(data)
+		x.firstPage = append(x.firstPage, int32(total))
 	}
 	x.pages = make([]l2pPageInfo, 0, pages)
 	offset := int64(0)
@@ -122,7 +122,7 @@ func parseL2P(data []byte, base int64) (x *l2pIndex, reason string) {
 		if size > int64(len(data)) || entries > x.pageSize || entries > size {
 			return nil, "an L2P index with pages within it"
 		}
-		x.pages = append(x.pages, l2pPageInfo{offset, int32(size), int32(entries)}) //nolint:gosec // checked above
+		x.pages = append(x.pages, l2pPageInfo{offset, int32(size), int32(entries)})
 		offset += size
 	}
 	if !u.ok || total != pages || offset != int64(len(data)-u.pos) {
@@ -181,7 +181,7 @@ func appendL2P(dst []byte, rev svn.Revnum, offsets []int64) []byte {
 	}
 	dst = append(dst, l2pMagic...)
 	for _, n := range [...]int{int(rev), l2pPage, 1, count, count} {
-		dst = binary.AppendUvarint(dst, uint64(n)) //nolint:gosec // never negative
+		dst = binary.AppendUvarint(dst, uint64(n))
 	}
 	dst = append(dst, sizes...)
 	return append(dst, pages...)
@@ -205,11 +205,11 @@ func appendP2L(dst []byte, rev svn.Revnum, items []p2lEntry, size int64) []byte 
 	lastCompound := int64(0)
 	add := func(e p2lEntry) {
 		if len(body) == start {
-			body = binary.AppendUvarint(body, uint64(e.offset)) //nolint:gosec // never negative
+			body = binary.AppendUvarint(body, uint64(e.offset))
 			lastCompound = 0
 		}
 		compound := e.item*8 + int64(e.kind)
-		body = binary.AppendUvarint(body, uint64(e.size)) //nolint:gosec // never negative
+		body = binary.AppendUvarint(body, uint64(e.size))
 		body = binary.AppendVarint(body, compound-lastCompound)
 		body = binary.AppendVarint(body, 0) // all of one revision
 		body = binary.AppendUvarint(body, uint64(e.sum))
@@ -232,7 +232,7 @@ func appendP2L(dst []byte, rev svn.Revnum, items []p2lEntry, size int64) []byte 
 
 	dst = append(dst, p2lMagic...)
 	for _, n := range [...]int64{int64(rev), size, p2lPage, int64(pages)} {
-		dst = binary.AppendUvarint(dst, uint64(n)) //nolint:gosec // never negative
+		dst = binary.AppendUvarint(dst, uint64(n))
 	}
 	dst = append(dst, sizes...)
 	return append(dst, body...)

@@ -1,9 +1,6 @@
 package fsfs
 
-import (
-	"container/list"
-	"sync"
-)
+import "sync"
 
 // lru is a cache that forgets what was used least recently when the costs of its values exceed
 // its budget. It is safe for concurrent use. Values are shared and must not be changed.
@@ -13,30 +10,34 @@ type lru[K comparable, V any] struct {
 
 	mu    sync.Mutex // guards what follows
 	used  int64
-	order list.List // of *lruEntry[K, V], the latest in front
-	byKey map[K]*list.Element
+	byKey map[K]*lruEntry[K, V]
+	// ends is a ring: next is the entry used last, prev the one used least recently.
+	ends lruEntry[K, V]
 }
 
 type lruEntry[K comparable, V any] struct {
-	key   K
-	value V
-	cost  int64
+	key        K
+	value      V
+	cost       int64
+	prev, next *lruEntry[K, V]
 }
 
 func newLRU[K comparable, V any](budget int64, cost func(V) int64) *lru[K, V] {
-	return &lru[K, V]{cost: cost, budget: budget, byKey: make(map[K]*list.Element)}
+	c := &lru[K, V]{cost: cost, budget: budget, byKey: make(map[K]*lruEntry[K, V])}
+	c.ends.prev, c.ends.next = &c.ends, &c.ends
+	return c
 }
 
-func (c *lru[K, V]) get(key K) (V, bool) {
+func (c *lru[K, V]) get(key K) (value V, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e, ok := c.byKey[key]
 	if !ok {
-		var none V
-		return none, false
+		return value, false
 	}
-	c.order.MoveToFront(e)
-	return e.Value.(*lruEntry[K, V]).value, true
+	e.unlink()
+	c.link(e)
+	return e.value, true
 }
 
 // put stores a value. One that exceeds the budget by itself is kept until the next comes.
@@ -46,11 +47,12 @@ func (c *lru[K, V]) put(key K, value V) {
 	if e, ok := c.byKey[key]; ok {
 		c.remove(e)
 	}
-	entry := &lruEntry[K, V]{key, value, c.cost(value)}
-	c.byKey[key] = c.order.PushFront(entry)
-	c.used += entry.cost
-	for c.used > c.budget && c.order.Len() > 1 {
-		c.remove(c.order.Back())
+	e := &lruEntry[K, V]{key: key, value: value, cost: c.cost(value)}
+	c.link(e)
+	c.byKey[key] = e
+	c.used += e.cost
+	for c.used > c.budget && len(c.byKey) > 1 {
+		c.remove(c.ends.prev)
 	}
 }
 
@@ -65,8 +67,17 @@ func (c *lru[K, V]) dropIf(condition func(K) bool) {
 	}
 }
 
-func (c *lru[K, V]) remove(e *list.Element) {
-	entry := c.order.Remove(e).(*lruEntry[K, V])
-	delete(c.byKey, entry.key)
-	c.used -= entry.cost
+func (c *lru[K, V]) remove(e *lruEntry[K, V]) {
+	e.unlink()
+	delete(c.byKey, e.key)
+	c.used -= e.cost
+}
+
+func (c *lru[K, V]) link(e *lruEntry[K, V]) {
+	e.prev, e.next = &c.ends, c.ends.next
+	e.prev.next, e.next.prev = e, e
+}
+
+func (e *lruEntry[K, V]) unlink() {
+	e.prev.next, e.next.prev = e.next, e.prev
 }

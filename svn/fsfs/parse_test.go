@@ -109,7 +109,7 @@ func FuzzHashDump(f *testing.F) {
 		if reason != "" {
 			return
 		}
-		again, reason := parseProps(appendProps(nil, p))
+		again, reason := parseProps(encodeProps(p))
 		if diff := cmp.Diff(again, p); diff != "" || reason != "" {
 			t.Errorf("%s (-again +first):\n%s", reason, diff)
 		}

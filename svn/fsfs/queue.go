@@ -113,7 +113,7 @@ func (r *Repository) writeLock(ctx context.Context) (*os.File, error) {
 }
 
 func (r *Repository) openLock() (*os.File, error) {
-	return os.OpenFile(r.db("write-lock"), os.O_RDWR|os.O_CREATE, 0o666) //nolint:gosec // shared by all who commit
+	return os.OpenFile(r.db("write-lock"), os.O_RDWR|os.O_CREATE, 0o666)
 }
 
 // tryWriteLock takes the lock if nobody has it; else it returns nil.

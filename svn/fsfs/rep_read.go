@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 
 	"github.com/havre-cloud/havre/svn/svndiff"
@@ -84,7 +85,7 @@ func (r *Repository) openLink(c *chain, id itemID, size int64) (repHeader, error
 		c.plain, c.plainFile, c.plainAt = body, f, at
 		return h, nil
 	}
-	d := decoders.Get().(*svndiff.Decoder)
+	d, _ := decoders.Get().(*svndiff.Decoder)
 	d.Reset(body)
 	c.links = append(c.links, &link{file: f, at: at, size: size, decoder: d})
 	return h, nil
@@ -181,7 +182,7 @@ func (c *chain) nextWindow(buf []byte) ([]byte, error) {
 	c.windows = c.windows[:0]
 	for i, l := range c.links {
 		w, err := l.window(c.window)
-		if err == io.EOF && i == 0 {
+		if errors.Is(err, io.EOF) && i == 0 {
 			return nil, io.EOF
 		}
 		if err != nil {
@@ -197,12 +198,12 @@ func (c *chain) nextWindow(buf []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	for i := len(c.windows) - 1; i >= 0; i-- {
+	for i, v := range slices.Backward(c.windows) {
 		target := buf
 		if i > 0 {
 			target = c.buffers[i%2]
 		}
-		target, err = c.windows[i].Apply(source, target)
+		target, err = v.Apply(source, target)
 		if err != nil {
 			return nil, c.links[i].corrupt(err)
 		}
@@ -243,7 +244,7 @@ func (c *chain) skipWindow(most int64) (n int64, ok bool, err error) {
 		return 0, false, l.corrupt(err)
 	}
 	h, err := l.decoder.Next()
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return 0, false, io.ErrUnexpectedEOF
 	}
 	if err != nil {

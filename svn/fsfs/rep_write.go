@@ -66,10 +66,10 @@ func (p *protoRev) writeContents(ctx context.Context, src io.Reader, base *rep) 
 		if w.source, err = p.repo.openFile(ctx, base); err != nil {
 			return nil, err
 		}
-		defer w.source.Close()
-		w.differ = differs.Get().(*svndiff.Differ)
+		defer func() { _ = w.source.Close() }()
+		w.differ, _ = differs.Get().(*svndiff.Differ)
 		defer differs.Put(w.differ)
-		buf := slabs.Get().(*slab)
+		buf, _ := slabs.Get().(*slab)
 		defer slabs.Put(buf)
 		w.sourceBuf = buf.data[:svndiff.MaxView]
 	}
@@ -284,7 +284,6 @@ type contentSums struct {
 	toMD5     chan *slab // nil until the goroutines run
 	toSHA1    chan *slab
 	running   sync.WaitGroup
-	results   [2][]byte
 }
 
 const (
@@ -309,7 +308,7 @@ func (c *contentSums) slab() *slab {
 			s = <-c.free
 			break
 		}
-		s = slabs.Get().(*slab)
+		s, _ = slabs.Get().(*slab)
 		c.made = append(c.made, s)
 	}
 	s.data = s.data[:svndiff.MaxView]
@@ -410,7 +409,7 @@ func (r *Repository) noteChain(id itemID, h repHeader) {
 // delta returns text as a delta against base, or against nothing if base is nil or has nothing in
 // common with it.
 func (p *protoRev) delta(text []byte, base *rep, source []byte) (repHeader, []byte, error) {
-	differ := differs.Get().(*svndiff.Differ)
+	differ, _ := differs.Get().(*svndiff.Differ)
 	defer differs.Put(differ)
 	if base == nil {
 		body, _, err := p.windows(differ, text, nil)

@@ -202,15 +202,18 @@ func (r *Repository) readManifest(f *revFile, format format) error {
 	if int64(len(lines)) != format.shard {
 		return bad
 	}
-	var ok1, ok2 = false, true
-	f.start, ok1 = parseInt(lines[i])
+	var ok bool
+	if f.start, ok = parseInt(lines[i]); !ok {
+		return bad
+	}
 	if i+1 < format.shard {
-		var next int64
-		next, ok2 = parseInt(lines[i+1])
-		ok2 = ok2 && next <= f.end
+		next, ok := parseInt(lines[i+1])
+		if !ok || next > f.end {
+			return bad
+		}
 		f.end = next
 	}
-	if !ok1 || !ok2 || f.start >= f.end {
+	if f.start >= f.end {
 		return bad
 	}
 	return nil

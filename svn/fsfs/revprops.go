@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"iter"
 	"path/filepath"
-	"slices"
 
 	"github.com/klauspost/compress/zlib"
 
@@ -224,107 +223,4 @@ func (r *Repository) logEntry(ctx context.Context, rev svn.Revnum) (*svn.Revisio
 		return nil, err
 	}
 	return &svn.Revision{Rev: rev, Props: props, Changes: changes}, nil
-}
-
-// changes reads the changed paths of a revision, sorted.
-func (r *Repository) changes(rev svn.Revnum) ([]svn.PathChange, error) {
-	f, err := r.acquire(rev)
-	if err != nil {
-		return nil, err
-	}
-	defer f.release()
-	id := f.changesID(rev)
-	at, err := r.offset(f, id)
-	if err != nil {
-		return nil, err
-	}
-	lines := lineReader{file: f, at: at}
-	if f.index != nil {
-		lines.whole = true
-		if lines.buf, err = r.readItem(f, id, at, maxChanges); err != nil {
-			return nil, err
-		}
-	}
-	changes, err := lines.changes()
-	if err != nil {
-		return nil, err
-	}
-	for i := range changes {
-		c := &changes[i]
-		if c.Kind != svn.KindNone {
-			continue
-		}
-		// Formats 1 to 3 do not say.
-		at := rev
-		if c.Action == svn.ActionDelete {
-			at--
-		}
-		n, err := r.lookup(c.Path, at)
-		if err != nil {
-			return nil, err
-		}
-		c.Kind = n.kind
-	}
-	slices.SortFunc(changes, func(a, b svn.PathChange) int { return a.Path.Compare(b.Path) })
-	return changes, nil
-}
-
-// maxChanges bounds the list of changed paths, in bytes: some millions of paths.
-const maxChanges = 1 << 30
-
-// changes reads pairs of lines up to an empty one.
-func (l *lineReader) changes() ([]svn.PathChange, error) {
-	var changes []svn.PathChange
-	for {
-		start := l.at + int64(l.pos)
-		line, err := l.next()
-		if err != nil {
-			return nil, err
-		}
-		if len(line) == 0 {
-			return changes, nil
-		}
-		line = bytes.Clone(line)
-		from, err := l.next()
-		if err != nil {
-			return nil, err
-		}
-		c, ok := parseChange(line, from)
-		if !ok {
-			return nil, l.file.corrupt(start, "a changed path", fmt.Sprintf("%.80q", line))
-		}
-		changes = append(changes, c.PathChange)
-	}
-}
-
-// lineReader reads lines of a file.
-type lineReader struct {
-	file  *revFile
-	at    int64 // of buf in the file
-	buf   []byte
-	pos   int
-	whole bool // there is no more than buf
-}
-
-// next returns the next line without its end, valid until the following call.
-func (l *lineReader) next() ([]byte, error) {
-	for {
-		if i := bytes.IndexByte(l.buf[l.pos:], '\n'); i >= 0 {
-			line := l.buf[l.pos : l.pos+i]
-			l.pos += i + 1
-			return line, nil
-		}
-		rest := len(l.buf) - l.pos
-		at := l.at + int64(len(l.buf))
-		more := min(64<<10, l.file.end-at)
-		if l.whole || more <= 0 || rest > maxNodeRev {
-			return nil, l.file.corrupt(at, "the end of a line", "the end of the data")
-		}
-		buf := make([]byte, rest+int(more))
-		copy(buf, l.buf[l.pos:])
-		if _, err := l.file.file.ReadAt(buf[rest:], at); err != nil {
-			return nil, l.file.readError(at, err)
-		}
-		l.at, l.buf, l.pos = at-int64(rest), buf, 0
-	}
 }
