@@ -468,12 +468,17 @@ func (l *loop) recordCommit(rev svn.Revnum, done []*commitItem) {
 	}
 	for _, it := range done {
 		n := l.db.Get(it.id)
-		if n == nil || it.action == reconcile.Delete {
+		switch {
+		case it.action == reconcile.Delete, n == nil && it.action == reconcile.PutMove:
 			continue
+		case n == nil:
+			n = l.orphan(it) // deleted here while it was on its way
 		}
-		if there := l.db.RemoteAt(it.place); there != nil && there.ID != it.id {
+		if there := l.db.RemoteAt(it.place); there != nil && there.ID != n.ID {
 			l.db.DropRemote(there.ID, false)
-			n = l.db.Get(it.id)
+			if again := l.db.Get(n.ID); again != nil {
+				n = again
+			}
 		}
 		n = n.Clone()
 		if it.action == reconcile.PutMove {
@@ -491,6 +496,17 @@ func (l *loop) recordCommit(rev svn.Revnum, done []*commitItem) {
 		}
 		l.db.Put(n)
 	}
+}
+
+// orphan returns the node for what was committed when its own was forgotten meanwhile: the one that is
+// at its place by now, or its own again.
+func (l *loop) orphan(it *commitItem) *state.Node {
+	if n := l.db.LocalAt(it.place); n != nil && n.Remote == nil && n.Base == nil && n.Local.Kind == it.entry.Kind {
+		return n
+	}
+	n := l.db.Add()
+	n.ID = it.id
+	return n
 }
 
 // refused decides what follows when the server did not take a change.
