@@ -475,6 +475,9 @@ func (l *loop) recordCommit(rev svn.Revnum, done []*commitItem) {
 			n = l.orphan(it) // deleted here while it was on its way
 		}
 		if there := l.db.RemoteAt(it.place); there != nil && there.ID != n.ID {
+			if it.action == reconcile.PutDir && there.Remote.Kind == havre.KindDir {
+				continue // it was there already, with what others have put into it
+			}
 			l.db.DropRemote(there.ID, false)
 			if again := l.db.Get(n.ID); again != nil {
 				n = again

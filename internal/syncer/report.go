@@ -55,6 +55,7 @@ func (l *loop) report(ctx context.Context, now time.Time) error {
 	default:
 		s.State = StateUpToDate
 		l.lastError = nil
+		l.problems.nothingFails()
 	}
 	if l.lastError != nil && s.LastError == "" {
 		s.LastError, s.LastErrorAt = l.lastError.Error(), l.errorAt

@@ -141,6 +141,16 @@ func (p *problems) unseen(path svn.Path) {
 	}
 }
 
+// nothingFails drops the problems of actions: there is nothing left to do. What a failed one was about may
+// have got another path meanwhile.
+func (p *problems) nothingFails() {
+	for path, what := range p.all {
+		if !what.seen {
+			p.drop(path)
+		}
+	}
+}
+
 func (p *problems) list() []Problem {
 	list := make([]Problem, 0, min(len(p.all), maxProblems))
 	for _, path := range slices.SortedFunc(maps.Keys(p.all), svn.Path.Compare) {
