@@ -26,6 +26,9 @@ type dir struct {
 }
 
 func openDir(path string) (*dir, error) {
+	if fi, err := os.Stat(path); err == nil && !fi.IsDir() {
+		return nil, errNotDir // OpenRoot's error for it has no type
+	}
 	root, err := os.OpenRoot(path)
 	if err != nil {
 		return nil, errnoOf(err)

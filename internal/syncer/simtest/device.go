@@ -326,7 +326,7 @@ func (d *device) userStep() {
 		p := pick()
 		note(d.user.SetExecutable(p, s.chance(50)), "changes the executable bit of %s", p)
 	default:
-		p, target := s.path(), s.content()
+		p, target := s.path(), s.word()
 		err := d.user.Symlink(target, p)
 		if err == nil {
 			s.owed["link "+target] = d.name

@@ -157,12 +157,17 @@ func (s *sim) content() string {
 	if s.chance(5) {
 		return fmt.Sprintf("same %d", s.r.IntN(3))
 	}
-	s.counter++
-	content := fmt.Sprintf("content %d.", s.counter)
+	content := s.word()
 	if s.chance(3) {
 		content += strings.Repeat("-", havre.InlineLimit+s.r.IntN(1000))
 	}
 	return content
+}
+
+// word makes short contents.
+func (s *sim) word() string {
+	s.counter++
+	return fmt.Sprintf("content %d.", s.counter)
 }
 
 // destroyed notes that a person decided to do without contents.
