@@ -91,7 +91,7 @@ func (r *Repository) commitGroup(batch []*pendingCommit) {
 		fail(batch, err)
 		return
 	}
-	g := &group{repo: r, base: base, format: *r.format.Load()}
+	g := &group{repo: r, base: base, format: *r.format.Load(), current: r.beginTemp(".current")}
 	defer g.release()
 	if err := g.prepare(); err != nil {
 		fail(batch, err)
@@ -177,6 +177,7 @@ type group struct {
 	date    time.Time   // the latest svn:date
 	mode    fs.FileMode // of the previous revision's file
 	temps   []*os.File  // not yet renamed
+	current *futureTemp // for db/current
 }
 
 func (g *group) last() svn.Revnum { return g.base + svn.Revnum(len(g.commits)) }
@@ -270,6 +271,7 @@ func (g *group) open(p *pendingCommit, rev svn.Revnum) error {
 // release gives back what the group holds.
 func (g *group) release() {
 	g.releaseFiles()
+	g.current.discard()
 	for _, f := range g.temps {
 		if f != nil {
 			discardTemp(f)
@@ -338,13 +340,13 @@ func (g *group) writeTemps() error {
 	if err != nil {
 		return err
 	}
-	for _, props := range g.props {
-		if err := g.writeTemp(".props", encodeProps(props), g.mode); err != nil {
+	for i, props := range g.props {
+		if err := g.writeTemp("write properties", g.commits[i].proto.props, encodeProps(props), g.mode); err != nil {
 			return err
 		}
 	}
 	text := strconv.FormatInt(int64(g.last()), 10) + "\n"
-	if err := g.writeTemp(".current", []byte(text), info.Mode().Perm()); err != nil {
+	if err := g.writeTemp("write current", g.current, []byte(text), info.Mode().Perm()); err != nil {
 		return err
 	}
 	for _, p := range g.commits {
@@ -355,11 +357,11 @@ func (g *group) writeTemps() error {
 	return nil
 }
 
-func (g *group) writeTemp(suffix string, data []byte, mode fs.FileMode) error {
-	if err := g.repo.at("write" + suffix); err != nil {
+func (g *group) writeTemp(point string, temp *futureTemp, data []byte, mode fs.FileMode) error {
+	if err := g.repo.at(point); err != nil {
 		return err
 	}
-	f, err := g.repo.createTemp(suffix)
+	f, err := temp.take()
 	if err != nil {
 		return err
 	}

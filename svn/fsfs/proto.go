@@ -17,6 +17,7 @@ import (
 type protoRev struct {
 	repo   *Repository
 	file   *os.File
+	props  *futureTemp // for the revision properties
 	format format
 	// txn is the transaction that uniquifiers name. It need not exist, only be different each time.
 	txn     string
@@ -47,7 +48,7 @@ func (r *Repository) newProtoRev() (*protoRev, error) {
 	_, _ = rand.Read(random[:])
 	number := binary.LittleEndian.Uint64(random[:]) >> 1
 	return &protoRev{
-		repo: r, file: file, format: *r.format.Load(),
+		repo: r, file: file, props: r.beginTemp(".props"), format: *r.format.Load(),
 		txn:     strconv.FormatInt(max(0, r.youngest.Load()), 10) + "-" + strconv.FormatUint(number, 36),
 		offsets: []int64{-1, -1, -1},
 	}, nil
@@ -162,6 +163,7 @@ func (p *protoRev) uniq() string {
 
 // discard removes the file unless it was published.
 func (p *protoRev) discard() {
+	p.props.discard()
 	if p.file != nil {
 		discardTemp(p.file)
 		p.file = nil

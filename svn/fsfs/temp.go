@@ -43,6 +43,40 @@ func sameFile(f *os.File) bool {
 	return err1 == nil && err2 == nil && os.SameFile(open, named)
 }
 
+// futureTemp is a temporary file that is being made beside other work: file systems take longer to
+// make a file than to write a small one.
+type futureTemp struct {
+	made  chan struct{} // closed when there is a result
+	file  *os.File
+	err   error
+	taken bool
+}
+
+func (r *Repository) beginTemp(suffix string) *futureTemp {
+	t := &futureTemp{made: make(chan struct{})}
+	go func() {
+		defer close(t.made)
+		t.file, t.err = r.createTemp(suffix)
+	}()
+	return t
+}
+
+// take waits for the file, which is the caller's then.
+func (t *futureTemp) take() (*os.File, error) {
+	<-t.made
+	t.taken = true
+	return t.file, t.err
+}
+
+// discard removes the file unless it was taken.
+func (t *futureTemp) discard() {
+	<-t.made
+	if !t.taken && t.file != nil {
+		discardTemp(t.file)
+	}
+	t.taken = true
+}
+
 // discardTemp closes and removes a temporary file.
 func discardTemp(f *os.File) {
 	if renameOpen {
