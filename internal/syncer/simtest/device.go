@@ -302,7 +302,7 @@ func (d *device) userStep() {
 		err := write(p, content)
 		if err == nil {
 			d.lose(tree, p)
-			s.owed[content] = d.name
+			s.owe(content, d.name)
 		}
 		note(err, "%s %s: %.20s", how, p, content)
 	case n < 60:

@@ -48,7 +48,9 @@ type sim struct {
 	server  *syncertest.Server
 	devices []*device
 	counter int
-	// owed are the contents that must be in the tree at the end, with who wrote them.
+	// owed are the contents that must be in the tree at the end, with who wrote them. Contents that
+	// are written more than once are not among them: writing what is there already is no edit,
+	// and who deletes one of two equal files means that one.
 	owed map[string]string
 
 	mu  sync.Mutex // guards log
@@ -139,7 +141,7 @@ func (s *sim) somebody() {
 	content := s.content()
 	s.logf("somebody writes %s: %.20s", p, content)
 	s.destroyed(strings.TrimPrefix(tree[string(p)], "*"))
-	s.owed[content] = "somebody"
+	s.owe(content, "somebody")
 	s.server.Do(syncertest.Put(p, content))
 }
 
@@ -152,10 +154,13 @@ func (s *sim) path() svn.Path {
 	return p.Join([]string{"x", "y", "z", "a", "b"}[s.r.IntN(5)])
 }
 
+// same begins contents that may be written more than once.
+const same = "same "
+
 // content makes contents that are not anywhere else, mostly.
 func (s *sim) content() string {
 	if s.chance(5) {
-		return fmt.Sprintf("same %d", s.r.IntN(3))
+		return fmt.Sprint(same, s.r.IntN(3))
 	}
 	content := s.word()
 	if s.chance(3) {
@@ -168,6 +173,13 @@ func (s *sim) content() string {
 func (s *sim) word() string {
 	s.counter++
 	return fmt.Sprintf("content %d.", s.counter)
+}
+
+// owe notes that contents must be there at the end.
+func (s *sim) owe(content, by string) {
+	if !strings.HasPrefix(content, same) {
+		s.owed[content] = by
+	}
 }
 
 // destroyed notes that a person decided to do without contents.
