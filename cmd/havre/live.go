@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -106,7 +108,9 @@ func (l *live) count(e home.Event) {
 
 // flush prints the counts.
 func (l *live) flush() {
-	for key, c := range l.skipped {
+	byDevice := func(a, b liveKey) int { return strings.Compare(a.device+" "+a.what, b.device+" "+b.what) }
+	for _, key := range slices.SortedFunc(maps.Keys(l.skipped), byDevice) {
+		c := l.skipped[key]
 		revs := fmt.Sprintf("r%d", c.last)
 		if c.first != c.last {
 			revs = fmt.Sprintf("r%d-r%d", c.first, c.last)
