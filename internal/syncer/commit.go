@@ -371,8 +371,8 @@ func message(items []*commitItem) string {
 	}
 }
 
-// committed takes the answer to a commit. The remote tree is changed by it when its revision comes back
-// and not before: what others committed in between comes first.
+// committed takes the answer to a commit. The remote tree changes when its revision comes back and not
+// before: what others committed in between comes first.
 func (l *loop) committed(j *commitJob) error {
 	for _, it := range j.items {
 		delete(l.busy, it.id)
@@ -449,67 +449,6 @@ func (it *commitItem) event(rev svn.Revnum) Event {
 		e.What = "added"
 	}
 	return e
-}
-
-// recordCommit makes the remote tree and the base what the server was told.
-func (l *loop) recordCommit(rev svn.Revnum, done []*commitItem) {
-	// Names may have changed hands: everything that moves leaves its place first.
-	for _, it := range done {
-		if n := l.db.Get(it.id); it.action == reconcile.PutMove && n != nil && n.Remote != nil {
-			n = n.Clone()
-			n.Remote.Place = reconcile.Place{Parent: -n.ID}
-			l.db.Put(n)
-		}
-	}
-	for _, it := range done {
-		if n := l.db.Get(it.id); it.action == reconcile.Delete && n != nil {
-			l.db.DropRemote(it.id, true)
-		}
-	}
-	for _, it := range done {
-		n := l.db.Get(it.id)
-		switch {
-		case it.action == reconcile.Delete, n == nil && it.action == reconcile.PutMove:
-			continue
-		case n == nil:
-			n = l.orphan(it) // deleted here while it was on its way
-		}
-		if there := l.db.RemoteAt(it.place); there != nil && there.ID != n.ID {
-			if it.action == reconcile.PutDir && there.Remote.Kind == havre.KindDir {
-				continue // it was there already, with what others have put into it
-			}
-			l.db.DropRemote(there.ID, false)
-			if again := l.db.Get(n.ID); again != nil {
-				n = again
-			}
-		}
-		n = n.Clone()
-		if it.action == reconcile.PutMove {
-			if n.Remote == nil {
-				continue
-			}
-			n.Remote.Place, n.Remote.Rev = it.place, rev
-			if n.Base != nil {
-				n.Base.Place, n.Base.Rev = it.place, rev
-			}
-		} else {
-			n.Remote = &reconcile.State{Place: it.place, Entry: it.entry}
-			n.Remote.Rev = rev
-			n.Base = state.CloneState(n.Remote)
-		}
-		l.db.Put(n)
-	}
-}
-
-// orphan returns the node for what was committed when its own was forgotten meanwhile: the one that is
-// at its place by now, or its own again.
-func (l *loop) orphan(it *commitItem) *state.Node {
-	if n := l.db.LocalAt(it.place); n != nil && n.Remote == nil && n.Base == nil && n.Local.Kind == it.entry.Kind {
-		return n
-	}
-	n := l.db.Add()
-	n.ID = it.id
-	return n
 }
 
 // refused decides what follows when the server did not take a change.

@@ -24,6 +24,11 @@ type remoteTree struct {
 	l    *loop
 	dirs map[svn.Path]reconcile.NodeID
 	now  time.Time
+	// sent is what we put and renamed in this revision, if it is ours, by the new paths. It is
+	// agreed at once.
+	sent map[svn.Path]*commitItem
+	// deleted is what we deleted in it: if it is on disk, it was made again meanwhile.
+	deleted map[svn.Path]bool
 }
 
 func newTree(l *loop) *remoteTree {
@@ -67,7 +72,7 @@ func (t *remoteTree) changed() {
 func (t *remoteTree) remove(p svn.Path) {
 	if n := t.lookup(p); n != nil {
 		t.l.notice(n.ID, t.now)
-		t.l.db.DropRemote(n.ID, false)
+		t.l.db.DropRemote(n.ID, t.deleted[p])
 		t.changed()
 	}
 }
@@ -155,6 +160,10 @@ func (t *remoteTree) put(p svn.Path, e havre.Entry, content []byte) error {
 		n = t.joined(place, e.Kind)
 	}
 	n.Remote = &reconcile.State{Place: place, Entry: e}
+	if it := t.sent[p]; it != nil && it.action != reconcile.PutMove && e.SameContent(&it.entry) {
+		n.Base = state.CloneState(n.Remote)
+		content = nil
+	}
 	t.l.db.Put(n)
 	if e.Kind == havre.KindDir {
 		t.dirs[p] = n.ID
@@ -194,6 +203,9 @@ func (t *remoteTree) attach(p svn.Path, id reconcile.NodeID) error {
 	}
 	n = n.Clone()
 	n.Remote.Place = place
+	if it := t.sent[p]; it != nil && it.id == id && n.Base != nil {
+		n.Base.Place = place
+	}
 	t.l.db.Put(n)
 	t.l.notice(id, t.now)
 	delete(t.l.retries, id)
@@ -236,21 +248,25 @@ func (l *loop) applyRevision(ctx context.Context, first *havre.Revision) error {
 
 func (l *loop) applyParts(ctx context.Context, part *havre.Revision) error {
 	rev := part.Rev
-	job := l.answered[rev]
-	own := job != nil && job.id == part.Origin.CommitID
 	t := newTree(l)
-	var moved []reconcile.NodeID
-	if !own {
-		moved = t.detach(part.Moves)
-		for _, p := range part.Removed {
-			t.remove(p)
+	if job := l.answered[rev]; job != nil && job.id == part.Origin.CommitID {
+		t.sent, t.deleted = make(map[svn.Path]*commitItem, len(job.items)), map[svn.Path]bool{}
+		for _, it := range job.items {
+			path := it.changes[len(it.changes)-1].Path
+			if it.action == reconcile.Delete {
+				t.deleted[path] = true
+			} else {
+				t.sent[path] = it
+			}
 		}
 	}
+	moved := t.detach(part.Moves)
+	for _, p := range part.Removed {
+		t.remove(p)
+	}
 	for {
-		if !own {
-			if err := t.apply(part, moved); err != nil {
-				return err
-			}
+		if err := t.apply(part, moved); err != nil {
+			return err
 		}
 		if !part.More {
 			break
@@ -270,9 +286,6 @@ func (l *loop) applyParts(ctx context.Context, part *havre.Revision) error {
 		part = e.rev
 	}
 	t.drop(moved)
-	if own {
-		l.recordCommit(rev, job.items) // cheaper than adopting each
-	}
 	l.db.Set(settingCursor, formatRev(rev))
 	l.db.Set(settingIdentity, identityOf(part))
 	return l.db.Err()
