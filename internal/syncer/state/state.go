@@ -193,7 +193,7 @@ func (d *DB) row(query string, args, into []any) {
 	if d.err != nil {
 		return
 	}
-	s := d.prepared(query)
+	s := d.prepared(query) //nolint:sqlclosecheck // Close does it
 	if s == nil {
 		return
 	}
