@@ -3,7 +3,7 @@
 // Syncthing for the way from one machine to another.
 //
 //	go run ./bench                 everything
-//	go run ./bench -only svn       repositories only (svn, sync, idle; several with commas)
+//	go run ./bench -only sync      one part only: commit, import, large, sync, idle; several with commas
 //	go run ./bench -rounds 5       medians of five instead of three
 //	go run ./bench -dir /mnt/x     where the data goes (default: the temporary directory)
 //
@@ -20,6 +20,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 )
@@ -48,7 +49,7 @@ func main() {
 		os.Exit(runChild(os.Args[2:]))
 	}
 	var c config
-	only := flag.String("only", "svn,sync,idle", "which parts to run")
+	only := flag.String("only", strings.Join(partNames(), ","), "which parts to run")
 	flag.StringVar(&c.dir, "dir", os.TempDir(), "directory for the data")
 	flag.IntVar(&c.rounds, "rounds", 3, "rounds of each measurement; the median is printed")
 	flag.IntVar(&c.edits, "edits", 200, "single edits to time from one client to the other")
@@ -78,22 +79,38 @@ func run(ctx context.Context, c config, parts []string) error {
 
 	fmt.Printf("%s, %d CPUs, %s/%s, medians of %d rounds\n", runtime.Version(), runtime.NumCPU(),
 		runtime.GOOS, runtime.GOARCH, c.rounds)
-	for _, part := range parts {
-		switch part {
-		case "svn":
-			err = benchRepository(ctx, c)
-		case "sync":
-			err = benchSync(ctx, c)
-		case "idle":
-			err = benchIdle(ctx, c)
-		default:
-			err = fmt.Errorf("no part %q: there are svn, sync and idle", part)
+	for _, name := range parts {
+		i := slices.IndexFunc(allParts, func(p part) bool { return p.name == name })
+		if i < 0 {
+			return fmt.Errorf("no part %q: there are %s", name, strings.Join(partNames(), ", "))
 		}
-		if err != nil {
-			return fmt.Errorf("%s: %w", part, err)
+		if err := allParts[i].run(ctx, c); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
 	return nil
+}
+
+// part is a group of figures.
+type part struct {
+	name string
+	run  func(context.Context, config) error
+}
+
+var allParts = []part{
+	{"commit", benchCommit}, // first: ext4 makes files slowly for minutes where many were deleted
+	{"import", benchImport},
+	{"large", benchLarge},
+	{"sync", benchSync},
+	{"idle", benchIdle},
+}
+
+func partNames() []string {
+	names := make([]string, len(allParts))
+	for i, p := range allParts {
+		names[i] = p.name
+	}
+	return names
 }
 
 // fresh returns a new empty directory below c.dir.

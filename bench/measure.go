@@ -61,6 +61,18 @@ func writeSmallTree(dir string) error {
 	return nil
 }
 
+// smallTree makes the tree of many small files in a directory of its own.
+func (c config) smallTree() (string, error) {
+	dir := filepath.Join(c.dir, "tree")
+	if exists(dir) {
+		return dir, nil
+	}
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return "", err
+	}
+	return dir, writeSmallTree(dir)
+}
+
 // writeLarge makes a file of random contents.
 func writeLarge(name string, size int64) error {
 	f, err := os.Create(name)

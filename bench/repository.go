@@ -119,29 +119,15 @@ func put(path svn.Path, base svn.Revnum, content []byte) *svn.Commit {
 	}
 }
 
-func benchRepository(ctx context.Context, c config) error {
-	var r report
-	r.title("Repositories: svn/fsfs beside Subversion's own programs, file://, everything durable")
-	tree, err := c.fresh("tree")
+// benchImport times 10,000 new files in one commit.
+func benchImport(ctx context.Context, c config) error {
+	tree, err := c.smallTree()
 	if err != nil {
 		return err
 	}
-	if err := writeSmallTree(tree); err != nil {
-		return err
-	}
-	for _, bench := range []func(context.Context, config, string) error{benchImport, benchSingle, benchLarge} {
-		if err := bench(ctx, c, tree); err != nil {
-			return err
-		}
-	}
-	return os.RemoveAll(tree)
-}
-
-// benchImport times 10,000 new files in one commit.
-func benchImport(ctx context.Context, c config, tree string) error {
 	var ours, theirs []time.Duration
-	for range c.rounds {
-		dir := filepath.Join(c.dir, "import-havre")
+	for round := range c.rounds {
+		dir := filepath.Join(c.dir, fmt.Sprintf("import-havre-%d", round))
 		repo, err := fsfs.Create(dir, fsfs.CreateOptions{})
 		if err != nil {
 			return err
@@ -155,9 +141,8 @@ func benchImport(ctx context.Context, c config, tree string) error {
 		if err := command(ctx, "svnadmin", "verify", "-q", dir); err != nil {
 			return err
 		}
-		os.RemoveAll(dir)
 
-		dir = filepath.Join(c.dir, "import-svn")
+		dir = filepath.Join(c.dir, fmt.Sprintf("import-svn-%d", round))
 		if err := command(ctx, "svnadmin", "create", dir); err != nil {
 			return err
 		}
@@ -166,23 +151,26 @@ func benchImport(ctx context.Context, c config, tree string) error {
 			return err
 		}
 		theirs = append(theirs, d)
-		os.RemoveAll(dir)
 	}
 	report{}.row("10,000 new files of 1 KiB, one commit", secs(median(ours)), "svn import "+secs(median(theirs)),
 		ratio(median(theirs), median(ours))+" (goal 20)")
 	return nil
 }
 
-// benchSingle times commits of one changed file in a repository of 10,000, one after the other
+// benchCommit times commits of one changed file in a repository of 10,000, one after the other
 // and by several committers at once.
-func benchSingle(ctx context.Context, c config, tree string) error {
+func benchCommit(ctx context.Context, c config) error {
 	const commits, committers = 50, 8
+	report{}.title("svn/fsfs beside Subversion's own programs, file://, durable")
+	tree, err := c.smallTree()
+	if err != nil {
+		return err
+	}
 	dir := filepath.Join(c.dir, "single")
 	repo, err := fsfs.Create(dir, fsfs.CreateOptions{})
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
 	defer repo.Close()
 	if err := commitTree(ctx, repo, tree); err != nil {
 		return err
@@ -275,7 +263,7 @@ func commitTogether(ctx context.Context, repo svn.Repository, committers, commit
 }
 
 // benchLarge times a large file of random contents, in and out, and the memory for it.
-func benchLarge(ctx context.Context, c config, _ string) error {
+func benchLarge(ctx context.Context, c config) error {
 	file := filepath.Join(c.dir, "large.bin")
 	if err := writeLarge(file, c.large); err != nil {
 		return err
