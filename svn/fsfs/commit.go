@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -374,15 +375,20 @@ func (g *group) writeTemp(point string, temp *futureTemp, data []byte, mode fs.F
 
 // syncTemps waits for the contents of all files, at the same time.
 func (g *group) syncTemps() error {
-	var calls []func() error
-	for _, p := range g.commits {
-		calls = append(calls, func() error { return syncFile(p.proto.file) })
-	}
-	for _, f := range g.temps {
-		calls = append(calls, func() error { return syncFile(f) })
-	}
 	if err := g.repo.at("sync contents"); err != nil {
 		return err
+	}
+	files := slices.Clone(g.temps)
+	for _, p := range g.commits {
+		files = append(files, p.proto.file)
+	}
+	// Once the system has found places for all of them, one write of its journal serves them all.
+	for _, f := range files {
+		startWriteback(f, 0, 0)
+	}
+	calls := make([]func() error, len(files))
+	for i, f := range files {
+		calls[i] = func() error { return syncFile(f) }
 	}
 	return together(calls)
 }

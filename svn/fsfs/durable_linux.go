@@ -23,8 +23,8 @@ func syncFile(f *os.File) error {
 	}
 }
 
-// startWriteback makes the system begin to write n bytes from an offset, so that the sync at the
-// end has little left to wait for. It is a hint.
+// startWriteback makes the system begin to write n bytes from an offset, 0 for all there are, so
+// that the sync at the end has little left to wait for. It is a hint.
 func startWriteback(f *os.File, offset, n int64) {
 	_ = unix.SyncFileRange(int(f.Fd()), offset, n, unix.SYNC_FILE_RANGE_WRITE)
 }
