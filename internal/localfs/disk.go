@@ -82,19 +82,22 @@ func (d *Disk) Init(folder havre.FolderID) error {
 		return wrap("make", Reserved, err)
 	}
 	defer ours.close()
-	switch m, err := readMarker(ours); {
-	case err == nil && m.folder != folder:
-		return &OtherFolderError{Root: d.root, Want: folder, Got: m.folder}
-	case err == nil && m.inode == d.inodeToKeep(info):
-		return d.enter(ours, info)
-	case err != nil && !errors.Is(err, fs.ErrNotExist):
+	switch there, err := readMarker(ours); {
+	case err == nil && there != folder:
+		return &OtherFolderError{Root: d.root, Want: folder, Got: there}
+	case err == nil:
+	case !errors.Is(err, fs.ErrNotExist):
 		return wrap("read", Reserved+"/"+markerName, err)
+	default:
+		if err := writeMarker(ours, folder); err != nil {
+			return wrap("write", Reserved+"/"+markerName, err)
+		}
+		if err := root.sync(); err != nil {
+			return wrap("sync", "", err)
+		}
 	}
-	if err := writeMarker(ours, marker{folder, d.inodeToKeep(info)}); err != nil {
-		return wrap("write", Reserved+"/"+markerName, err)
-	}
-	if err := root.sync(); err != nil {
-		return wrap("sync", "", err)
+	if err := d.rememberRoot(info); err != nil {
+		return err
 	}
 	return d.enter(ours, info)
 }
@@ -114,24 +117,55 @@ func (d *Disk) Check(folder havre.FolderID) error {
 		return wrap("open", Reserved, err)
 	}
 	defer ours.close()
-	m, err := readMarker(ours)
+	there, err := readMarker(ours)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return &MarkerGoneError{Root: d.root}
 	case err != nil:
 		return wrap("read", Reserved+"/"+markerName, err)
-	case m.folder != folder:
-		return &OtherFolderError{Root: d.root, Want: folder, Got: m.folder}
-	case m.inode != 0 && m.inode != d.inodeToKeep(info):
-		return &RootGoneError{Root: d.root, Reason: "is a copy of the directory that was synchronised, not that directory"}
+	case there != folder:
+		return &OtherFolderError{Root: d.root, Want: folder, Got: there}
 	}
 	if p := d.place(); p != nil && p.inode == info.Inode && p.device == info.Device {
 		return nil
 	}
+	if inode := d.rememberedRoot(); inode != 0 && inode != d.inodeToKeep(info) {
+		return &RootGoneError{Root: d.root, Reason: "is a copy of the directory that was synchronised, not that directory"}
+	}
 	return d.enter(ours, info)
 }
 
-// inodeToKeep is what the marker says about the root, so that a copy of the directory, which may be
+// rememberRoot notes in the aside directory which directory the root is. It is not in the marker, which
+// is the same on every machine, so that two replicas do not differ by it.
+func (d *Disk) rememberRoot(info Info) error {
+	if d.aside == "" {
+		return nil
+	}
+	if err := os.MkdirAll(d.aside, 0o700); err != nil {
+		return err
+	}
+	text := strconv.FormatUint(d.inodeToKeep(info), 10) + "\n"
+	return os.WriteFile(filepath.Join(d.aside, rootName), []byte(text), 0o600)
+}
+
+// rememberedRoot returns the inode of the root, 0 when it is not known. A note that is lost or damaged only
+// means that copies are not recognised.
+func (d *Disk) rememberedRoot() uint64 {
+	if d.aside == "" {
+		return 0
+	}
+	text, err := os.ReadFile(filepath.Join(d.aside, rootName))
+	if err != nil {
+		return 0
+	}
+	inode, err := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return inode
+}
+
+// inodeToKeep is what is noted about the root, so that a copy of the directory, which may be
 // an old one, is not taken for it. 0 where inode numbers do not last.
 func (d *Disk) inodeToKeep(info Info) uint64 {
 	if inodesLast(d.root) {
@@ -264,57 +298,45 @@ func makeSub(in *dir, name string, perm uint32) (*dir, error) {
 	return in.sub(name)
 }
 
-// marker is what .havre/marker says.
-type marker struct {
-	folder havre.FolderID
-	inode  uint64 // of the root; 0 for unknown
-}
-
 const (
 	markerFirst = "havre folder 1"
-	markerLimit = 4096 // bytes
+	markerLimit = 4096   // bytes
+	rootName    = "root" // in the aside directory: the inode of the root
 )
 
-func (m marker) String() string {
-	return fmt.Sprintf("%s\nfolder %s\ninode %d\n\n"+
+func markerText(folder havre.FolderID) string {
+	return fmt.Sprintf("%s\nfolder %s\n\n"+
 		"This directory is kept the same as a havre folder. Without this file\n"+
-		"nothing is synchronised any more.\n", markerFirst, m.folder, m.inode)
+		"nothing is synchronised any more.\n", markerFirst, folder)
 }
 
-func readMarker(ours *dir) (marker, error) {
+// readMarker returns the folder that the marker names.
+func readMarker(ours *dir) (havre.FolderID, error) {
 	f, err := ours.openFile(markerName)
 	if err != nil {
-		return marker{}, err
+		return "", err
 	}
 	defer f.Close()
 	b := make([]byte, markerLimit)
 	n, err := f.ReadAt(b, 0)
 	if n == 0 && err != nil {
-		return marker{}, fmt.Errorf("the marker is empty: %w", err)
+		return "", fmt.Errorf("the marker is empty: %w", err)
 	}
 	head, _, _ := bytes.Cut(b[:n], []byte("\n\n"))
-	var m marker
-	for i, line := range strings.Split(string(head), "\n") {
-		key, value, _ := strings.Cut(line, " ")
-		switch {
-		case i == 0 && line != markerFirst:
-			return marker{}, fmt.Errorf("the marker begins with %q, not with %q", line, markerFirst)
-		case key == "folder":
-			m.folder = havre.FolderID(value)
-		case key == "inode":
-			if m.inode, err = strconv.ParseUint(value, 10, 64); err != nil {
-				return marker{}, fmt.Errorf("the marker has %q for an inode", value)
-			}
+	first, rest, _ := strings.Cut(string(head), "\n")
+	if first != markerFirst {
+		return "", fmt.Errorf("the marker begins with %q, not with %q", first, markerFirst)
+	}
+	for line := range strings.Lines(rest) {
+		if folder, ok := strings.CutPrefix(strings.TrimSuffix(line, "\n"), "folder "); ok && folder != "" {
+			return havre.FolderID(folder), nil
 		}
 	}
-	if m.folder == "" {
-		return marker{}, errors.New("the marker names no folder")
-	}
-	return m, nil
+	return "", errors.New("the marker names no folder")
 }
 
 // writeMarker writes beside it and renames, so that no crash leaves half a marker.
-func writeMarker(ours *dir, m marker) error {
+func writeMarker(ours *dir, folder havre.FolderID) error {
 	const draft = markerName + ".new"
 	if err := ours.remove(draft); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -323,7 +345,7 @@ func writeMarker(ours *dir, m marker) error {
 	if err != nil {
 		return err
 	}
-	_, err = f.WriteString(m.String())
+	_, err = f.WriteString(markerText(folder))
 	err = errors.Join(err, f.Sync(), f.Close())
 	if err != nil {
 		return err

@@ -293,7 +293,8 @@ func TestRootGone(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			p := &person{t: t, root: filepath.Join(t.TempDir(), "root")}
 			p.ok(os.Mkdir(p.root, 0o777))
-			d := initDisk(t, p.root, "")
+			aside := p.root + ".aside"
+			d := initDisk(t, p.root, aside)
 			p.Write("f", "x")
 			p.ok(d.Check(localfstest.Folder))
 			c.away(t, p)
@@ -301,7 +302,7 @@ func TestRootGone(t *testing.T) {
 				t.Errorf("Check: %v", err)
 			}
 			// A process that starts now sees it too.
-			if err := localfs.NewDisk(p.root, "").Check(localfstest.Folder); !c.want(err) {
+			if err := localfs.NewDisk(p.root, aside).Check(localfstest.Folder); !c.want(err) {
 				t.Errorf("Check after a start: %v", err)
 			}
 			if c.name != "the marker deleted" {
