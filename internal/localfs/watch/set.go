@@ -11,13 +11,18 @@ import (
 // setLimit is how many hints a Set holds; beyond, they become one for the whole tree.
 const setLimit = 100_000
 
+// burstFactor bounds how much longer than Quiet.Gone a deletion waits for others to end.
+const burstFactor = 25
+
 // Set gathers hints. It is safe for concurrent use.
 type Set struct {
 	wake chan struct{} // of capacity 1; never closed
 
-	// mu guards hints.
+	// mu guards what follows.
 	mu    sync.Mutex
 	hints map[svn.Path]*Hint
+	// vanished is when a name was last taken away anywhere.
+	vanished time.Time
 }
 
 // NewSet returns an empty Set.
@@ -58,6 +63,7 @@ func (s *Set) Add(p svn.Path, what What) {
 		h.Closed, h.Gone = true, false
 	case Vanished:
 		h.Closed, h.Gone = true, true
+		s.vanished = now
 	case Appeared:
 		h.Closed, h.Gone, h.Tree = true, false, true
 	case Touched:
@@ -104,7 +110,7 @@ func (s *Set) Take(q Quiet, limit int) ([]Hint, time.Duration) {
 	var ready []Hint
 	next := time.Duration(-1)
 	for _, h := range s.hints {
-		wait := h.Last.Add(q.of(h)).Sub(now)
+		wait := s.quietAt(h, q).Sub(now)
 		switch {
 		case wait <= 0:
 			ready = append(ready, *h)
@@ -122,13 +128,24 @@ func (s *Set) Take(q Quiet, limit int) ([]Hint, time.Duration) {
 	return ready, next
 }
 
-func (q Quiet) of(h *Hint) time.Duration {
+// quietAt returns when a hint may be taken. One deletion waits for the end of others that go on at the
+// same time, though not for ever: a directory that is deleted file by file is then seen, and
+// deleted elsewhere, as a whole.
+func (s *Set) quietAt(h *Hint, q Quiet) time.Time {
 	switch {
 	case h.Gone:
-		return q.Gone
+		at := h.Last.Add(q.Gone)
+		burst := s.vanished.Add(q.Gone)
+		if last := h.Last.Add(burstFactor * q.Gone); burst.After(last) {
+			burst = last
+		}
+		if burst.After(at) {
+			return burst
+		}
+		return at
 	case h.Closed:
-		return q.Closed
+		return h.Last.Add(q.Closed)
 	default:
-		return q.Written
+		return h.Last.Add(q.Written)
 	}
 }

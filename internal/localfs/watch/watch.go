@@ -36,7 +36,7 @@ type Hint struct {
 type Quiet struct {
 	Closed  time.Duration // after an event that ended a change
 	Written time.Duration // after any other
-	Gone    time.Duration // after the name vanished
+	Gone    time.Duration // after the name vanished, and while others go on vanishing
 }
 
 // Watcher gives hints. Watch is the real one; the simulation makes hints from what it does.
