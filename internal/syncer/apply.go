@@ -245,7 +245,7 @@ func (l *loop) move(n *state.Node, to reconcile.Place) (svn.Path, error) {
 	}
 	what := Event{What: "renamed", Path: path, From: from}
 	if n.Remote != nil && n.Remote.Place == to {
-		what.Rev = n.Remote.Rev
+		what.Rev = l.cursor
 		if n.Base != nil {
 			n.Base.Place = to
 		}

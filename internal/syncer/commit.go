@@ -85,7 +85,7 @@ func (l *loop) submit(actions []reconcile.Action) bool {
 	if !l.commits.free() {
 		return false
 	}
-	b := builder{l: l, job: &commitJob{id: uuid.NewString()}, paths: map[reconcile.NodeID]svn.Path{}}
+	b := builder{l: l, job: &commitJob{id: l.newCommitID()}, paths: map[reconcile.NodeID]svn.Path{}}
 	fits := true
 	for _, a := range actions {
 		if len(b.job.items) == l.commitLimit || b.job.bytes >= commitBytes {
@@ -98,10 +98,19 @@ func (l *loop) submit(actions []reconcile.Action) bool {
 		for _, it := range b.job.items {
 			l.busy[it.id] = true
 		}
+		l.asked[b.job.id] = b.job
 		l.commits.start(b.job)
 	}
 	return fits
 }
+
+// replicaLength is how many characters of a UUID say which replica made a commit: 52 random bits and
+// a dash or two. With what is left an ID is still unique.
+const replicaLength = 18
+
+// newCommitID returns an ID by which this replica, and no other one of the device, recognises the commit
+// when it comes back, whatever happens to the process meanwhile.
+func (l *loop) newCommitID() string { return l.replica + uuid.NewString()[replicaLength:] }
 
 // builder makes a commitJob.
 type builder struct {
@@ -374,6 +383,7 @@ func message(items []*commitItem) string {
 // committed takes the answer to a commit. The remote tree changes when its revision comes back and not
 // before: what others committed in between comes first.
 func (l *loop) committed(j *commitJob) error {
+	delete(l.asked, j.id)
 	for _, it := range j.items {
 		delete(l.busy, it.id)
 	}

@@ -13,6 +13,7 @@ import (
 // The settings of the state.
 const (
 	settingRepository = "repository" // UUID that the revisions belong to
+	settingReplica    = "replica"    // what the IDs of our commits begin with
 	settingCursor     = "cursor"     // revision up to which the remote tree is complete
 	settingIdentity   = "identity"   // what distinguishes that revision from another of its number
 	settingListing    = "listing"    // revision that is being listed

@@ -242,6 +242,10 @@ func (l *loop) recordFound(j *scanJob, f *found) {
 	if f.same && !f.unsure {
 		return
 	}
+	if f.young > 0 {
+		l.queue.later(path, f.young, h)
+		return
+	}
 	if f.unstable {
 		h.pause = min(max(2*h.pause, 50*time.Millisecond), 2*time.Second)
 		l.queue.later(path, h.pause, h)

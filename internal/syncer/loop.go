@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/havre-cloud/havre/internal/havre"
 	"github.com/havre-cloud/havre/internal/localfs"
 	"github.com/havre-cloud/havre/internal/localfs/watch"
@@ -16,9 +18,13 @@ import (
 )
 
 // quiet is how long a path must be left alone before it is looked at. An edit must reach the others
-// in tens of milliseconds; programs that save by renaming take the name away for some
-// milliseconds, and some for much longer.
-var quiet = watch.Quiet{Closed: 15 * time.Millisecond, Written: 20 * time.Millisecond, Gone: goneQuiet}
+// in tens of milliseconds. A file that a program still has open is complete when it closes it, or may
+// be when nothing was written for much longer. Programs that save by renaming take the name away for
+// some milliseconds, and some for much longer.
+var quiet = watch.Quiet{Closed: 15 * time.Millisecond, Written: writtenQuiet, Gone: goneQuiet}
+
+// writtenQuiet is how long nothing must have been written to a file that may still be open.
+const writtenQuiet = 400 * time.Millisecond
 
 // goneQuiet is how long a name must be missing before the file counts as deleted.
 const goneQuiet = 200 * time.Millisecond
@@ -39,6 +45,7 @@ type loop struct {
 	listenAt      time.Time // when to connect again
 	listenWait    backoff
 	repository    string
+	replica       string     // what the IDs of our commits begin with
 	cursor        svn.Revnum // up to which the remote tree is complete; -1: not listed yet
 	net           *network
 	inline        inlineCache
@@ -75,6 +82,7 @@ type loop struct {
 	commits  *lane[*commitJob]
 	uploads  *lane[*uploadJob]
 	uploaded map[reconcile.NodeID]upload
+	asked    map[string]*commitJob     // by ID; not answered yet
 	answered map[svn.Revnum]*commitJob // whose revisions have not come back yet; their nodes are busy
 	upAt     time.Time                 // no committing before
 	upWait   backoff
@@ -150,7 +158,7 @@ func (e *Engine) newLoop(ctx context.Context, db *state.DB) *loop {
 		remote: make(chan remoteEvent), net: newNetwork(), wait: quiet, hintsIn: -1,
 		busy: map[reconcile.NodeID]bool{}, retries: map[reconcile.NodeID]retry{},
 		noticed: map[reconcile.NodeID]time.Time{}, touched: map[svn.Path]bool{},
-		uploaded: map[reconcile.NodeID]upload{}, answered: map[svn.Revnum]*commitJob{}, commitLimit: commitChanges,
+		uploaded: map[reconcile.NodeID]upload{}, asked: map[string]*commitJob{}, answered: map[svn.Revnum]*commitJob{}, commitLimit: commitChanges,
 	}
 	l.queue.init()
 	l.scans = newLane(ctx, &l.wg, 1, 1, e.scan)
@@ -251,6 +259,10 @@ func (l *loop) load() error {
 			l.cursor = parseRev(v)
 		}
 		l.repository = l.db.Setting(settingRepository)
+		if l.replica = l.db.Setting(settingReplica); l.replica == "" {
+			l.replica = uuid.NewString()[:replicaLength]
+			l.db.Set(settingReplica, l.replica)
+		}
 	})
 }
 

@@ -68,7 +68,9 @@ type found struct {
 	unsure   bool // see state.Look.Uncertain
 	unstable bool // it changed while it was read
 	later    bool // it is for the hash lane
-	problem  string
+	// young is how long to leave alone what a scan came across while it was being written.
+	young   time.Duration
+	problem string
 }
 
 // scan does a scanJob.
@@ -129,6 +131,12 @@ func (e *Engine) read(ctx context.Context, j *scanJob) {
 		k, isKnown := j.known[f.name]
 		if f.problem != "" || e.sameAsKnown(f, k, isKnown) {
 			continue
+		}
+		// Without a watcher nothing ever tells that a file was closed.
+		if _, hinted := j.hints[f.name]; !hinted && e.cfg.Watcher != nil {
+			if f.young = stillYoung(f.info, time.Now()); f.young > 0 {
+				continue
+			}
 		}
 		if f.info.Kind == localfs.KindFile && f.info.Size >= largeHash && !j.large {
 			f.later = true
@@ -230,6 +238,16 @@ func tooYoung(info localfs.Info, read time.Time) bool {
 	}
 	age := read.UnixNano() - max(info.ModTime, info.ChangeTime)
 	return age >= 0 && age < int64(grain)
+}
+
+// stillYoung returns how long a file should be left alone that was written to a moment ago, and of which
+// nobody said that it was closed: it may be half there.
+func stillYoung(info localfs.Info, now time.Time) time.Duration {
+	age := now.Sub(time.Unix(0, info.ModTime))
+	if info.Kind != localfs.KindFile || age < 0 || age >= writtenQuiet {
+		return 0
+	}
+	return writtenQuiet - age
 }
 
 func (f *found) failed(err error) {

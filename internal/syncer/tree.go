@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/havre-cloud/havre/internal/havre"
@@ -24,11 +25,11 @@ type remoteTree struct {
 	l    *loop
 	dirs map[svn.Path]reconcile.NodeID
 	now  time.Time
-	// sent is what we put and renamed in this revision, if it is ours, by the new paths. It is
-	// agreed at once.
+	// ours is set if this replica made the revision: then what is on disk, if it is something else,
+	// came after it, and the revision is agreed at once.
+	ours bool
+	// sent is what we put and renamed in it, by the new paths, nil if that was in an earlier life.
 	sent map[svn.Path]*commitItem
-	// deleted is what we deleted in it: if it is on disk, it was made again meanwhile.
-	deleted map[svn.Path]bool
 }
 
 func newTree(l *loop) *remoteTree {
@@ -71,8 +72,10 @@ func (t *remoteTree) changed() {
 
 func (t *remoteTree) remove(p svn.Path) {
 	if n := t.lookup(p); n != nil {
-		t.l.notice(n.ID, t.now)
-		t.l.db.DropRemote(n.ID, t.deleted[p])
+		if !t.ours {
+			t.l.notice(n.ID, t.now)
+		}
+		t.l.db.DropRemote(n.ID, t.ours)
 		t.changed()
 	}
 }
@@ -160,9 +163,11 @@ func (t *remoteTree) put(p svn.Path, e havre.Entry, content []byte) error {
 		n = t.joined(place, e.Kind)
 	}
 	n.Remote = &reconcile.State{Place: place, Entry: e}
-	if it := t.sent[p]; it != nil && it.action != reconcile.PutMove && e.SameContent(&it.entry) {
+	if t.agreed(n.ID, p) {
 		n.Base = state.CloneState(n.Remote)
 		content = nil
+	} else {
+		t.l.notice(n.ID, t.now)
 	}
 	t.l.db.Put(n)
 	if e.Kind == havre.KindDir {
@@ -170,9 +175,17 @@ func (t *remoteTree) put(p svn.Path, e havre.Entry, content []byte) error {
 	} else if e.Size == 0 || len(content) > 0 {
 		t.l.inline.add(n.ID, e.Hash, content)
 	}
-	t.l.notice(n.ID, t.now)
 	delete(t.l.retries, n.ID)
 	return nil
+}
+
+// agreed reports whether the revision is ours and did to the node what we wanted.
+func (t *remoteTree) agreed(id reconcile.NodeID, p svn.Path) bool {
+	if !t.ours || t.sent == nil {
+		return t.ours
+	}
+	it := t.sent[p]
+	return it != nil && it.id == id
 }
 
 // joined returns the node that something new on the server belongs to: the one that is new on disk
@@ -203,11 +216,13 @@ func (t *remoteTree) attach(p svn.Path, id reconcile.NodeID) error {
 	}
 	n = n.Clone()
 	n.Remote.Place = place
-	if it := t.sent[p]; it != nil && it.id == id && n.Base != nil {
+	switch {
+	case !t.agreed(id, p):
+		t.l.notice(id, t.now)
+	case n.Base != nil:
 		n.Base.Place = place
 	}
 	t.l.db.Put(n)
-	t.l.notice(id, t.now)
 	delete(t.l.retries, id)
 	return nil
 }
@@ -249,15 +264,11 @@ func (l *loop) applyRevision(ctx context.Context, first *havre.Revision) error {
 func (l *loop) applyParts(ctx context.Context, part *havre.Revision) error {
 	rev := part.Rev
 	t := newTree(l)
-	if job := l.answered[rev]; job != nil && job.id == part.Origin.CommitID {
-		t.sent, t.deleted = make(map[svn.Path]*commitItem, len(job.items)), map[svn.Path]bool{}
+	t.ours = strings.HasPrefix(part.Origin.CommitID, l.replica)
+	if job := l.jobOf(part); job != nil {
+		t.sent = make(map[svn.Path]*commitItem, len(job.items))
 		for _, it := range job.items {
-			path := it.changes[len(it.changes)-1].Path
-			if it.action == reconcile.Delete {
-				t.deleted[path] = true
-			} else {
-				t.sent[path] = it
-			}
+			t.sent[it.changes[len(it.changes)-1].Path] = it
 		}
 	}
 	moved := t.detach(part.Moves)
@@ -289,6 +300,18 @@ func (l *loop) applyParts(ctx context.Context, part *havre.Revision) error {
 	l.db.Set(settingCursor, formatRev(rev))
 	l.db.Set(settingIdentity, identityOf(part))
 	return l.db.Err()
+}
+
+// jobOf returns the commit that made a revision, if it is one of this life. The revision may be here
+// before the answer.
+func (l *loop) jobOf(r *havre.Revision) *commitJob {
+	if j := l.asked[r.Origin.CommitID]; j != nil {
+		return j
+	}
+	if j := l.answered[r.Rev]; j != nil && j.id == r.Origin.CommitID {
+		return j
+	}
+	return nil
 }
 
 // inlineCache keeps the contents that came along with revisions until they are written, as far as there
