@@ -79,7 +79,9 @@ func (p *protoRev) writeContents(ctx context.Context, src io.Reader, base *rep) 
 	if err := w.finish(); err != nil {
 		return nil, err
 	}
-	return &w.rep, nil
+	// A copy: caches keep the result, and a pointer into w would keep all of w with it.
+	out := w.rep
+	return &out, nil
 }
 
 func (w *fileWriter) copy(src io.Reader) error {
