@@ -81,6 +81,7 @@ func (c *serveCmd) serve(ctx context.Context, con *console, h *hub.Hub) error {
 
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return h.Run(ctx) })
+	g.Go(func() error { return trimMemory(ctx) })
 	g.Go(func() error {
 		return api.Serve(ctx, listener, certificate, api.NewHandler(h, api.Options{Logger: con.log}), con.log)
 	})

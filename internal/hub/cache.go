@@ -11,8 +11,8 @@ import (
 
 // What the latest revisions may take in memory, translated, in bytes: all of them, and one.
 const (
-	cacheBytes = 32 << 20
-	maxCached  = 8 << 20
+	cacheBytes = 16 << 20
+	maxCached  = 4 << 20
 )
 
 // cacheKey names a revision as it looks from a directory of a repository.

@@ -44,7 +44,7 @@ func (rs *repositories) get(location string) (*repository, error) {
 	if !filepath.IsLocal(location) {
 		return nil, fmt.Errorf("repository %q: not inside the server's repositories", location)
 	}
-	r, err := fsfs.Open(filepath.Join(rs.dir, location), fsfs.Options{})
+	r, err := fsfs.Open(filepath.Join(rs.dir, location), fsfs.Options{CacheSize: repositoryCache})
 	if err != nil {
 		return nil, fmt.Errorf("repository %s: %w", location, err)
 	}
@@ -63,6 +63,9 @@ func (rs *repositories) close() error {
 	}
 	return errors.Join(errs...)
 }
+
+// repositoryCache is what the caches of one repository may take, in bytes. A server has many.
+const repositoryCache = 16 << 20
 
 // view is a folder, or a directory in it, as one caller sees it. Everything about prefixes is here: all
 // other paths in the hub are relative to the caller's scope, or named abs.
