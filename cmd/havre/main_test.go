@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"strconv"
@@ -68,22 +69,17 @@ func do(t *testing.T, args ...string) string {
 	return r.out
 }
 
-// patience is when a test that waits has failed. It is far beyond what the slowest machine needs: it
-// keeps a failure from holding up the others, and decides nothing else.
-const patience = 3 * time.Minute
-
-// eventually calls check until it returns nil, and tells the last reason when that takes for ever.
-func eventually(t interface {
-	Fatalf(format string, args ...any)
-}, what string, check func() error,
-) {
-	for end := time.Now().Add(patience); ; {
+// eventually calls check until it returns nil. The only bound is that of go test; so that a test that
+// hangs can be told from the output, what it waits for is printed now and then.
+func eventually(t interface{ Name() string }, what string, check func() error) {
+	for said := time.Now(); ; {
 		err := check()
 		if err == nil {
 			return
 		}
-		if time.Now().After(end) {
-			t.Fatalf("%s: still: %v", what, err)
+		if time.Since(said) > 30*time.Second {
+			fmt.Fprintf(os.Stderr, "%s waits: %s: %v\n", t.Name(), what, err)
+			said = time.Now()
 		}
 		time.Sleep(10 * time.Millisecond) // between two looks; nothing depends on its length
 	}

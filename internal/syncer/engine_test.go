@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -168,13 +167,7 @@ func (d *device) look() {
 
 func (d *device) await(until func(syncer.Status) bool) {
 	d.t.Helper()
-	ctx := d.t.Context()
-	if os.Getenv("HAVRE_TEST_LOG") != "" {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, 10*time.Second)
-		defer cancel()
-	}
-	if err := d.engine.Wait(ctx, until); err != nil {
+	if err := d.engine.Wait(d.t.Context(), until); err != nil {
 		d.t.Fatalf("%s: %v; status %+v", d.name, err, d.engine.Status())
 	}
 }
