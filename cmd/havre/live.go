@@ -85,11 +85,11 @@ func (l *live) run(ctx context.Context, events <-chan home.Event, notes <-chan s
 }
 
 func (l *live) event(e home.Event) {
-	if l.budget == 0 {
+	if l.budget == 0 && e.What != "held" {
 		l.count(e)
 		return
 	}
-	l.budget--
+	l.budget = max(l.budget-1, 0)
 	fmt.Fprintln(l.out, l.line(e, l.width()))
 }
 
@@ -123,6 +123,10 @@ func (l *live) flush() {
 
 // line is one change; width 0 means as long as it gets.
 func (l *live) line(e home.Event, width int) string {
+	if e.What == "held" {
+		return fmt.Sprintf("%s  %-*s %s %s wait for you to decide: havre status", e.Time.Local().Format(time.TimeOnly),
+			l.names, shown(e.Device), arrow(e.Up), counted(e.Count, "deletion"))
+	}
 	path := shown(string(e.Path))
 	if e.From != "" {
 		path = shown(string(e.From)) + " → " + path

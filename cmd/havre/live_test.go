@@ -47,6 +47,12 @@ func TestLiveLine(t *testing.T) {
 			"14:05:09  laptop  ↓ renamed  a → b                       r1     0.0 ms",
 		},
 		{
+			"held",
+			home.Event{Device: "laptop", Up: true, What: "held", Rev: 1, Count: 1500},
+			80,
+			"14:05:09  laptop  ↑ 1,500 deletions wait for you to decide: havre status",
+		},
+		{
 			"hostile name",
 			home.Event{Device: "laptop", What: "added", Path: "a\x1b[2Jb", Rev: 1},
 			0,

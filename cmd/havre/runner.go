@@ -157,7 +157,7 @@ func (r *runner) engine(one *running, log *slog.Logger) error {
 func (r *runner) event(one *running, e syncer.Event) home.Event {
 	return home.Event{
 		Time: e.Time, Replica: one.ID, Device: r.id.DeviceName, Up: e.Up, What: e.What, Path: e.Path, From: e.From,
-		Rev: e.Rev, Bytes: e.Bytes, Took: e.Took,
+		Rev: e.Rev, Bytes: e.Bytes, Count: e.Count, Took: e.Took,
 	}
 }
 

@@ -168,6 +168,8 @@ type Origin struct {
 	Author   string   // svn:author: the user's name
 	Device   DeviceID // of the device that committed
 	CommitID string   // Commit.ID
+	// Confirmed: a person has agreed to the deletions, so that nobody else need be asked.
+	Confirmed bool
 }
 
 // Revision is what one revision changed within a Scope, in the form that a client can apply to the
@@ -232,6 +234,8 @@ type Commit struct {
 	ID      string
 	Message string
 	Changes []Change
+	// Confirmed says that a person has agreed to the deletions in it, which are many.
+	Confirmed bool
 }
 
 // ChangeKind says what a Change does.

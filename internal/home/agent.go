@@ -102,11 +102,12 @@ type Event struct {
 	Replica string     `json:"replica"`
 	Device  string     `json:"device"` // the one that tells
 	Up      bool       `json:"up"`     // from here to the server; otherwise to here
-	What    string     `json:"what"`   // added, changed, renamed, deleted, conflict, ...
+	What    string     `json:"what"`   // added, changed, renamed, deleted, conflict, held
 	Path    svn.Path   `json:"path"`
 	From    svn.Path   `json:"from,omitempty"` // renamed: the old path
 	Rev     svn.Revnum `json:"revision"`
 	Bytes   int64      `json:"bytes"`
+	Count   int64      `json:"count,omitempty"` // held: deletions that wait for a person
 	// Took is the time since the change was noticed: by the watcher, or as it came from the server.
 	Took time.Duration `json:"tookNanoseconds"`
 }

@@ -226,6 +226,9 @@ func (p *plan) revProps() svn.Props {
 	if m := logMessage(p.commit.Message); m != "" {
 		props[svn.PropLog] = m
 	}
+	if p.commit.Confirmed {
+		props[propConfirmed] = "yes"
+	}
 	if r := formatRefused(p.refused); r != "" {
 		props[propRefused] = r
 	}

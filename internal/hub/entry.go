@@ -13,10 +13,12 @@ import (
 
 // The properties of ours.
 const (
-	propModTime = "havre:mtime"   // versioned: RFC 3339 with nanoseconds, UTC
-	propCommit  = "havre:commit"  // of a revision: the ID of the havre.Commit
-	propDevice  = "havre:device"  // of a revision: who sent it
-	propRefused = "havre:refused" // of a revision: what it left out, see formatRefused
+	propModTime = "havre:mtime"  // versioned: RFC 3339 with nanoseconds, UTC
+	propCommit  = "havre:commit" // of a revision: the ID of the havre.Commit
+	propDevice  = "havre:device" // of a revision: who sent it
+	// propConfirmed is set on a revision whose deletions a person has agreed to.
+	propConfirmed = "havre:confirmed"
+	propRefused   = "havre:refused" // of a revision: what it left out, see formatRefused
 )
 
 // linkPrefix begins the contents of a symbolic link in a repository; the target follows.

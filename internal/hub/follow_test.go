@@ -418,3 +418,21 @@ func (w *world) randomChanges(rnd *rand.Rand, c *havre.Caller, head svn.Revnum) 
 	}
 	return changes
 }
+
+// TestConfirmedDeletions: that a person has agreed to deletions is told to all, and kept.
+func TestConfirmedDeletions(t *testing.T) {
+	w := newWorld(t)
+	ada := w.join("ada", "laptop", havre.RightWrite)
+	base := w.must(ada, put("a", "1", unknown), put("b", "2", unknown))
+	for i, confirmed := range []bool{true, false} {
+		change := havre.Change{Kind: havre.ChangeDelete, Path: svn.Path("ab"[i : i+1]), Base: base}
+		commit := &havre.Commit{ID: fmt.Sprintf("deletion-%d", i), Changes: []havre.Change{change}, Confirmed: confirmed}
+		rev := ok(w.Commit(t.Context(), ada, w.scope, commit))(t).Rev
+		w.stop()
+		w.start()
+		got := w.revisions(ada, w.scope, rev-1)
+		if len(got) != 1 || got[0].Origin.Confirmed != confirmed {
+			t.Errorf("r%d: got %+v, want confirmed %t", rev, got, confirmed)
+		}
+	}
+}

@@ -30,7 +30,10 @@ func translate(ctx context.Context, v *view, rev *svn.Revision, choose chooser, 
 	t := &translation{v: v, rev: rev.Rev, choose: choose, send: send, added: map[svn.Path]*addition{}}
 	t.part = havre.Revision{
 		Rev: rev.Rev, Time: rev.Date(), Message: rev.Props[svn.PropLog],
-		Origin: havre.Origin{Author: rev.Author(), Device: havre.DeviceID(rev.Props[propDevice]), CommitID: rev.Props[propCommit]},
+		Origin: havre.Origin{
+			Author: rev.Author(), Device: havre.DeviceID(rev.Props[propDevice]), CommitID: rev.Props[propCommit],
+			Confirmed: rev.Props[propConfirmed] != "",
+		},
 	}
 	if t.collect(rev.Changes) {
 		if err := t.newRoot(ctx); err != nil {

@@ -80,6 +80,9 @@ func (l *loop) publish(s *Status, now time.Time) {
 		}
 	}
 	l.update(func(status *Status) { *status = *s })
+	if s.State == StateHeld && was.State != StateHeld {
+		l.cfg.Events(Event{Time: now, What: "held", Up: s.HeldUp > 0, Rev: s.Revision, Count: s.HeldUp + s.HeldDown})
+	}
 }
 
 // confirmed ends a person's consent to deletions once they are done.

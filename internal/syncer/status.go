@@ -56,12 +56,14 @@ type Problem struct {
 type Event struct {
 	Time time.Time
 	Up   bool // from here to the server; otherwise to here
-	// What is "added", "changed", "renamed", "deleted", "conflict".
+	// What is "added", "changed", "renamed", "deleted", "conflict", or, for Count deletions that
+	// wait for a person, "held".
 	What  string
 	Path  svn.Path
 	From  svn.Path // renamed, conflict: the path before
 	Rev   svn.Revnum
 	Bytes int64
+	Count int64 // held
 	// Took is the time since the change was noticed: by the watcher, or as it came from the server.
 	Took time.Duration
 }

@@ -974,6 +974,7 @@ type Revision struct {
 	Removed       []string               `protobuf:"bytes,8,rep,name=removed,proto3" json:"removed,omitempty"`
 	Ops           []*Op                  `protobuf:"bytes,9,rep,name=ops,proto3" json:"ops,omitempty"`
 	More          bool                   `protobuf:"varint,10,opt,name=more,proto3" json:"more,omitempty"`
+	Confirmed     bool                   `protobuf:"varint,11,opt,name=confirmed,proto3" json:"confirmed,omitempty"` // of the commit
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1074,6 +1075,13 @@ func (x *Revision) GetOps() []*Op {
 func (x *Revision) GetMore() bool {
 	if x != nil {
 		return x.More
+	}
+	return false
+}
+
+func (x *Revision) GetConfirmed() bool {
+	if x != nil {
+		return x.Confirmed
 	}
 	return false
 }
@@ -1250,6 +1258,7 @@ type CommitRequest struct {
 	Id            string                 `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"` // UUID chosen by the client; a repetition changes nothing
 	Message       string                 `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
 	Changes       []*Change              `protobuf:"bytes,4,rep,name=changes,proto3" json:"changes,omitempty"`
+	Confirmed     bool                   `protobuf:"varint,5,opt,name=confirmed,proto3" json:"confirmed,omitempty"` // a person has agreed to its deletions, which are many
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1310,6 +1319,13 @@ func (x *CommitRequest) GetChanges() []*Change {
 		return x.Changes
 	}
 	return nil
+}
+
+func (x *CommitRequest) GetConfirmed() bool {
+	if x != nil {
+		return x.Confirmed
+	}
+	return false
 }
 
 type Change struct {
@@ -2634,7 +2650,7 @@ const file_havre_v1_havre_proto_rawDesc = "" +
 	"\theartbeat\x18\x02 \x01(\v2\x13.havre.v1.HeartbeatH\x00R\theartbeatB\a\n" +
 	"\x05event\"\x1f\n" +
 	"\tHeartbeat\x12\x12\n" +
-	"\x04head\x18\x01 \x01(\x03R\x04head\"\x95\x02\n" +
+	"\x04head\x18\x01 \x01(\x03R\x04head\"\xb3\x02\n" +
 	"\bRevision\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x03R\brevision\x12\x12\n" +
 	"\x04time\x18\x02 \x01(\x10R\x04time\x12\x16\n" +
@@ -2646,7 +2662,8 @@ const file_havre_v1_havre_proto_rawDesc = "" +
 	"\aremoved\x18\b \x03(\tR\aremoved\x12\x1e\n" +
 	"\x03ops\x18\t \x03(\v2\f.havre.v1.OpR\x03ops\x12\x12\n" +
 	"\x04more\x18\n" +
-	" \x01(\bR\x04more\"*\n" +
+	" \x01(\bR\x04more\x12\x1c\n" +
+	"\tconfirmed\x18\v \x01(\bR\tconfirmed\"*\n" +
 	"\x04Move\x12\x12\n" +
 	"\x04from\x18\x01 \x01(\tR\x04from\x12\x0e\n" +
 	"\x02to\x18\x02 \x01(\tR\x02to\"\xa2\x01\n" +
@@ -2658,12 +2675,13 @@ const file_havre_v1_havre_proto_rawDesc = "" +
 	"\acontent\x18\x05 \x01(\fH\x01R\acontent\x88\x01\x01B\x04\n" +
 	"\x02opB\n" +
 	"\n" +
-	"\b_content\"\x8c\x01\n" +
+	"\b_content\"\xaa\x01\n" +
 	"\rCommitRequest\x12%\n" +
 	"\x05scope\x18\x01 \x01(\v2\x0f.havre.v1.ScopeR\x05scope\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12\x18\n" +
 	"\amessage\x18\x03 \x01(\tR\amessage\x12*\n" +
-	"\achanges\x18\x04 \x03(\v2\x10.havre.v1.ChangeR\achanges\"\xa3\x01\n" +
+	"\achanges\x18\x04 \x03(\v2\x10.havre.v1.ChangeR\achanges\x12\x1c\n" +
+	"\tconfirmed\x18\x05 \x01(\bR\tconfirmed\"\xa3\x01\n" +
 	"\x06Change\x12\x12\n" +
 	"\x04path\x18\x01 \x01(\tR\x04path\x12\x12\n" +
 	"\x04base\x18\x02 \x01(\x12R\x04base\x12!\n" +

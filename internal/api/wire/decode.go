@@ -158,6 +158,7 @@ func DecodeRevision(m *havrev1.Revision) (*havre.Revision, error) {
 		Time: decodeTime(m.GetTime()),
 		Origin: havre.Origin{
 			Author: m.GetAuthor(), Device: havre.DeviceID(m.GetDevice()), CommitID: m.GetCommitId(),
+			Confirmed: m.GetConfirmed(),
 		},
 		Message: m.GetMessage(),
 		More:    m.GetMore(),
@@ -231,7 +232,9 @@ func DecodeCommit(m *havrev1.CommitRequest) (*havre.Commit, error) {
 	if n := len(m.GetChanges()); n > MaxChanges {
 		return nil, invalid("the commit has %d changes, more than %d: send several commits", n, MaxChanges)
 	}
-	c := &havre.Commit{ID: m.GetId(), Message: m.GetMessage(), Changes: make([]havre.Change, len(m.GetChanges()))}
+	c := &havre.Commit{
+		ID: m.GetId(), Message: m.GetMessage(), Changes: make([]havre.Change, len(m.GetChanges())), Confirmed: m.GetConfirmed(),
+	}
 	for i, ch := range m.GetChanges() {
 		if err := decodeChange(&c.Changes[i], ch); err != nil {
 			return nil, fmt.Errorf("change %d: %w", i, err)

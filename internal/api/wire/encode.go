@@ -87,6 +87,8 @@ func Revision(r *havre.Revision) *havrev1.Revision {
 		Removed:  make([]string, len(r.Removed)),
 		Ops:      make([]*havrev1.Op, len(r.Ops)),
 		More:     r.More,
+
+		Confirmed: r.Origin.Confirmed,
 	}
 	for i, mv := range r.Moves {
 		m.Moves[i] = &havrev1.Move{From: string(mv.From), To: string(mv.To)}
@@ -121,6 +123,8 @@ func Commit(s havre.Scope, c *havre.Commit) *havrev1.CommitRequest {
 		Id:      c.ID,
 		Message: text(c.Message),
 		Changes: make([]*havrev1.Change, len(c.Changes)),
+
+		Confirmed: c.Confirmed,
 	}
 	for i := range c.Changes {
 		m.Changes[i] = change(&c.Changes[i])

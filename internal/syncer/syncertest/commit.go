@@ -206,7 +206,7 @@ func (t *transaction) apply(c *havre.Change) {
 func (t *transaction) revision(c *havre.Commit, device havre.DeviceID) *havre.Revision {
 	r := &havre.Revision{
 		Rev: t.rev, Time: time.Unix(int64(t.rev), int64(t.s.cuts)).UTC(), Message: c.Message,
-		Origin: havre.Origin{Author: string(device), Device: device, CommitID: c.ID},
+		Origin: havre.Origin{Author: string(device), Device: device, CommitID: c.ID, Confirmed: c.Confirmed},
 	}
 	for _, c := range t.copies {
 		if t.isMove(c.CopyFrom) {
