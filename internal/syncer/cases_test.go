@@ -200,18 +200,20 @@ func TestWhatCannotBeSynchronised(t *testing.T) {
 	laptop.write("new\nline", "x")
 	laptop.write("latin \xe9", "x")
 	mkfifo(t, laptop.path("pipe"))
+	laptop.mkdir("dir/below")
+	mkfifo(t, laptop.path("dir/below/pipe"))
 	laptop.look()
-	if diff := cmp.Diff([]string{"fine"}, s.Paths()); diff != "" {
+	if diff := cmp.Diff([]string{"dir/", "dir/below/", "fine"}, s.Paths()); diff != "" {
 		t.Errorf("on the server (-want +got):\n%s", diff)
 	}
 	var got []string
 	for _, p := range laptop.engine.Status().Problems {
 		got = append(got, string(p.Path)+": "+p.Text)
 	}
-	if len(got) != 3 || !strings.Contains(strings.Join(got, "\n"), "FIFO") {
-		t.Errorf("problems: got %q, want three, one about a FIFO", got)
+	if len(got) != 4 || !strings.Contains(strings.Join(got, "\n"), "FIFO") {
+		t.Errorf("problems: got %q, want four, two about a FIFO", got)
 	}
-	for _, n := range []string{"new\nline", "latin \xe9", "pipe"} {
+	for _, n := range []string{"new\nline", "latin \xe9", "pipe", "dir"} {
 		laptop.remove(n)
 	}
 	laptop.look()

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"github.com/havre-cloud/havre/internal/havre"
@@ -184,21 +185,27 @@ func (l *loop) record(j *scanJob) {
 	}
 }
 
-// solved forgets the problems with names that are not there any more.
+// solved forgets the problems with names that are not there any more, and with what was in them.
 func (l *loop) solved(j *scanJob) {
 	if len(l.problems.all) == 0 {
 		return
 	}
-	there := make(map[string]bool, len(j.found))
+	there := make(map[string]localfs.Kind, len(j.found))
 	for i := range j.found {
-		there[j.found[i].name] = true
+		there[j.found[i].name] = j.found[i].info.Kind
 	}
 	if j.full {
 		l.problems.unseen(j.dir)
 	}
 	for p := range l.problems.all {
-		dir, name := p.Split()
-		if _, asked := j.hints[name]; dir == j.dir && (j.full || asked) && !there[name] {
+		rel, inside := p.Rel(j.dir)
+		if !inside || rel == "" {
+			continue
+		}
+		name, _, deeper := strings.Cut(string(rel), "/")
+		_, asked := j.hints[name]
+		kind, found := there[name]
+		if (j.full || asked) && (!found || deeper && kind != localfs.KindDir) {
 			l.problems.unseen(p)
 		}
 	}
