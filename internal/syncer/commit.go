@@ -85,7 +85,7 @@ func (l *loop) submit(actions []reconcile.Action) bool {
 	if !l.commits.free() {
 		return false
 	}
-	b := builder{l: l, job: &commitJob{id: l.newCommitID()}, paths: map[reconcile.NodeID]svn.Path{}}
+	b := builder{l: l, job: &commitJob{id: uuid.NewString()}, paths: map[reconcile.NodeID]svn.Path{}}
 	fits := true
 	for _, a := range actions {
 		if len(b.job.items) == l.commitLimit || b.job.bytes >= commitBytes {
@@ -99,18 +99,27 @@ func (l *loop) submit(actions []reconcile.Action) bool {
 			l.busy[it.id] = true
 		}
 		l.asked[b.job.id] = b.job
-		l.commits.start(b.job)
+		l.db.Set(askedSetting(b.job.id), "yes")
+		l.commits.reserve()
+		l.ready = append(l.ready, b.job)
 	}
 	return fits
 }
 
-// replicaLength is how many characters of a UUID say which replica made a commit: 52 random bits and
-// a dash or two. With what is left an ID is still unique.
-const replicaLength = 18
+// askedSetting is where it is noted, before a commit is sent, that it is of this disk as it is: so its
+// revision is recognised whatever happens to the process meanwhile. It is not enough that this device
+// made a revision: on a machine that was restored from a backup its later ones never happened, and
+// what they did must not be taken for undone here.
+func askedSetting(id string) string { return "asked " + id }
 
-// newCommitID returns an ID by which this replica, and no other one of the device, recognises the commit
-// when it comes back, whatever happens to the process meanwhile.
-func (l *loop) newCommitID() string { return l.replica + uuid.NewString()[replicaLength:] }
+// send gives the workers what the last transaction noted.
+func (l *loop) send() {
+	for _, j := range l.ready {
+		l.commits.begin(j)
+	}
+	clear(l.ready)
+	l.ready = l.ready[:0]
+}
 
 // builder makes a commitJob.
 type builder struct {
@@ -388,6 +397,11 @@ func (l *loop) committed(j *commitJob) error {
 		delete(l.busy, it.id)
 	}
 	l.planSoon()
+	if j.rev == svn.InvalidRevnum || j.err != nil && !errors.Is(j.err, context.Canceled) {
+		if err := l.tx(func() { l.db.Set(askedSetting(j.id), "") }); err != nil {
+			return err
+		}
+	}
 	if j.err != nil {
 		return l.notCommitted(j)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/havre-cloud/havre/internal/havre"
 	"github.com/havre-cloud/havre/internal/localfs"
 	"github.com/havre-cloud/havre/internal/reconcile"
+	"github.com/havre-cloud/havre/internal/relay"
 	"github.com/havre-cloud/havre/internal/syncer/state"
 	"github.com/havre-cloud/havre/svn"
 )
@@ -292,7 +293,7 @@ func (l *loop) resume(ctx context.Context, it *fetchItem, t localfs.Temp) error 
 		}
 	}
 	h := havre.NewHasher()
-	if _, err := io.Copy(h, io.NewSectionReader(t, 0, t.Size())); err != nil {
+	if _, err := relay.Copy(h, io.NewSectionReader(t, 0, t.Size())); err != nil {
 		return &fatal{err}
 	}
 	if t.Size() < it.entry.Size {
@@ -302,7 +303,7 @@ func (l *loop) resume(ctx context.Context, it *fetchItem, t localfs.Temp) error 
 		}
 		defer r.Close()
 		w := &diskWriter{w: io.MultiWriter(t, h)}
-		_, err = io.CopyBuffer(w, struct{ io.Reader }{io.LimitReader(r, it.entry.Size-t.Size())}, make([]byte, 256<<10))
+		_, err = relay.Copy(w, io.LimitReader(r, it.entry.Size-t.Size()))
 		if w.err != nil {
 			return &fatal{w.err}
 		}

@@ -13,7 +13,6 @@ import (
 // The settings of the state.
 const (
 	settingRepository = "repository" // UUID that the revisions belong to
-	settingReplica    = "replica"    // what the IDs of our commits begin with
 	settingCursor     = "cursor"     // revision up to which the remote tree is complete
 	settingIdentity   = "identity"   // what distinguishes that revision from another of its number
 	settingListing    = "listing"    // revision that is being listed
@@ -59,11 +58,11 @@ func (l *loop) listen(ctx context.Context) {
 	l.wg.Go(func() {
 		defer stop()
 		err := l.listener(within, cursor, repository, identity, listing, after)
-		_ = l.send(ctx, remoteEvent{ended: true, err: err})
+		_ = l.say(ctx, remoteEvent{ended: true, err: err})
 	})
 }
 
-func (l *loop) send(ctx context.Context, e remoteEvent) error {
+func (l *loop) say(ctx context.Context, e remoteEvent) error {
 	select {
 	case l.remote <- e:
 		return nil
@@ -87,7 +86,7 @@ func (l *loop) listener(ctx context.Context, cursor svn.Revnum, repository, iden
 			listing, after = f.Head, ""
 		}
 		f.Head, repository = listing, f.Repository
-		if err := l.send(ctx, remoteEvent{folder: f}); err != nil {
+		if err := l.say(ctx, remoteEvent{folder: f}); err != nil {
 			return err
 		}
 		if err := l.list(ctx, listing, after); err != nil {
@@ -100,7 +99,7 @@ func (l *loop) listener(ctx context.Context, cursor svn.Revnum, repository, iden
 	return l.cfg.Remote.Follow(ctx, l.cfg.Scope, max(cursor-1, 0), repository, func(r *havre.Revision) error {
 		l.net.worked(listenerName)
 		if r.Rev > cursor {
-			return l.send(ctx, remoteEvent{rev: r})
+			return l.say(ctx, remoteEvent{rev: r})
 		}
 		id := identityOf(r)
 		if r.Rev < cursor || id == identity {
@@ -110,7 +109,7 @@ func (l *loop) listener(ctx context.Context, cursor svn.Revnum, repository, iden
 			return &havre.Error{Code: havre.CodeHistoryWentBack, Text: fmt.Sprintf("revision %d is another one than before", r.Rev)}
 		}
 		identity = id
-		return l.send(ctx, remoteEvent{again: id})
+		return l.say(ctx, remoteEvent{again: id})
 	})
 }
 
@@ -140,7 +139,7 @@ func (l *loop) list(ctx context.Context, rev svn.Revnum, after svn.Path) error {
 		}
 		items = append(items, item)
 		if len(items) == listBatch {
-			if err := l.send(ctx, remoteEvent{items: items}); err != nil {
+			if err := l.say(ctx, remoteEvent{items: items}); err != nil {
 				return err
 			}
 			items = nil
@@ -149,7 +148,7 @@ func (l *loop) list(ctx context.Context, rev svn.Revnum, after svn.Path) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	return l.send(ctx, remoteEvent{items: items, listed: true})
+	return l.say(ctx, remoteEvent{items: items, listed: true})
 }
 
 // heard takes what the listener says.

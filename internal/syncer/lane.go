@@ -38,6 +38,10 @@ func (l *lane[J]) idle() bool { return l.busy == 0 }
 
 // start gives a job to the next worker; there must be room.
 func (l *lane[J]) start(j J) {
-	l.busy++
-	l.jobs <- j
+	l.reserve()
+	l.begin(j)
 }
+
+// reserve counts a job that is given to begin later.
+func (l *lane[J]) reserve()  { l.busy++ }
+func (l *lane[J]) begin(j J) { l.jobs <- j }

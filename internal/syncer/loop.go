@@ -7,8 +7,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/havre-cloud/havre/internal/havre"
 	"github.com/havre-cloud/havre/internal/localfs"
 	"github.com/havre-cloud/havre/internal/localfs/watch"
@@ -45,7 +43,6 @@ type loop struct {
 	listenAt      time.Time // when to connect again
 	listenWait    backoff
 	repository    string
-	replica       string     // what the IDs of our commits begin with
 	cursor        svn.Revnum // up to which the remote tree is complete; -1: not listed yet
 	net           *network
 	inline        inlineCache
@@ -80,6 +77,7 @@ type loop struct {
 	waitingLarge bool
 
 	commits  *lane[*commitJob]
+	ready    []*commitJob // to be sent when the transaction has ended
 	uploads  *lane[*uploadJob]
 	uploaded map[reconcile.NodeID]upload
 	asked    map[string]*commitJob     // by ID; not answered yet
@@ -259,10 +257,6 @@ func (l *loop) load() error {
 			l.cursor = parseRev(v)
 		}
 		l.repository = l.db.Setting(settingRepository)
-		if l.replica = l.db.Setting(settingReplica); l.replica == "" {
-			l.replica = uuid.NewString()[:replicaLength]
-			l.db.Set(settingReplica, l.replica)
-		}
 	})
 }
 
@@ -311,6 +305,7 @@ func (l *loop) step(ctx context.Context) error {
 		if err := l.tx(func() { l.plan(now) }); err != nil {
 			return err
 		}
+		l.send()
 	}
 	return l.report(ctx, now)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/havre-cloud/havre/internal/havre"
@@ -25,11 +24,12 @@ type remoteTree struct {
 	l    *loop
 	dirs map[svn.Path]reconcile.NodeID
 	now  time.Time
-	// ours is set if this replica made the revision: then what is on disk, if it is something else,
-	// came after it, and the revision is agreed at once.
+	// ours is set if the revision was made of what this disk had: then what is on disk, if it is
+	// something else, came after it, and the revision is agreed at once.
 	ours bool
-	// sent is what we put and renamed in it, by the new paths, nil if that was in an earlier life.
-	sent map[svn.Path]*commitItem
+	// sent are the nodes that we put and renamed in it, by the new paths, nil if that was in an earlier
+	// life.
+	sent map[svn.Path]reconcile.NodeID
 }
 
 func newTree(l *loop) *remoteTree {
@@ -160,7 +160,7 @@ func (t *remoteTree) put(p svn.Path, e havre.Entry, content []byte) error {
 	if n != nil {
 		n = n.Clone()
 	} else {
-		n = t.joined(place, e.Kind)
+		n = t.joined(p, place, e.Kind)
 	}
 	n.Remote = &reconcile.State{Place: place, Entry: e}
 	if t.agreed(n.ID, p) {
@@ -184,13 +184,28 @@ func (t *remoteTree) agreed(id reconcile.NodeID, p svn.Path) bool {
 	if !t.ours || t.sent == nil {
 		return t.ours
 	}
-	it := t.sent[p]
-	return it != nil && it.id == id
+	return t.sent[p] == id
 }
 
-// joined returns the node that something new on the server belongs to: the one that is new on disk
-// at the same place, or a new one.
-func (t *remoteTree) joined(place reconcile.Place, kind havre.Kind) *state.Node {
+// joined returns the node that something new on the server belongs to: the one that we made it of,
+// wherever that is on disk by now; else the one that is new on disk at the same place, or a new one.
+func (t *remoteTree) joined(p svn.Path, place reconcile.Place, kind havre.Kind) *state.Node {
+	if id := t.sent[p]; id != 0 {
+		n := t.l.db.Get(id)
+		if n != nil && n.Remote == nil && n.Local != nil && n.Local.Kind == kind {
+			return n.Clone()
+		}
+		if n == nil { // it was deleted here since: another takes its part
+			n = t.unsent(place, kind)
+			t.sent[p] = n.ID
+			return n
+		}
+	}
+	return t.unsent(place, kind)
+}
+
+// unsent is joined for what came from others.
+func (t *remoteTree) unsent(place reconcile.Place, kind havre.Kind) *state.Node {
 	if n := t.l.db.LocalAt(place); n != nil && n.Remote == nil && n.Base == nil && n.Local.Kind == kind {
 		return n.Clone()
 	}
@@ -264,11 +279,11 @@ func (l *loop) applyRevision(ctx context.Context, first *havre.Revision) error {
 func (l *loop) applyParts(ctx context.Context, part *havre.Revision) error {
 	rev := part.Rev
 	t := newTree(l)
-	t.ours = strings.HasPrefix(part.Origin.CommitID, l.replica)
+	t.ours = l.db.Setting(askedSetting(part.Origin.CommitID)) != ""
 	if job := l.jobOf(part); job != nil {
-		t.sent = make(map[svn.Path]*commitItem, len(job.items))
+		t.sent = make(map[svn.Path]reconcile.NodeID, len(job.items))
 		for _, it := range job.items {
-			t.sent[it.changes[len(it.changes)-1].Path] = it
+			t.sent[it.changes[len(it.changes)-1].Path] = it.id
 		}
 	}
 	moved := t.detach(part.Moves)
@@ -297,6 +312,9 @@ func (l *loop) applyParts(ctx context.Context, part *havre.Revision) error {
 		part = e.rev
 	}
 	t.drop(moved)
+	if t.ours {
+		l.db.Set(askedSetting(part.Origin.CommitID), "")
+	}
 	l.db.Set(settingCursor, formatRev(rev))
 	l.db.Set(settingIdentity, identityOf(part))
 	return l.db.Err()

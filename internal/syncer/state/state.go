@@ -209,7 +209,11 @@ func (d *DB) Setting(name string) string {
 	return v
 }
 
-// Set sets a value.
+// Set sets a value; "" removes it.
 func (d *DB) Set(name, value string) {
+	if value == "" {
+		d.exec("DELETE FROM settings WHERE name = ?", name)
+		return
+	}
 	d.exec("INSERT INTO settings (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", name, value)
 }
