@@ -39,14 +39,19 @@ vet:
 
 unit: ## the tests, with the race detector
 	CGO_ENABLED=1 $(GO) test -race -timeout 15m ./...
+	$(GO) test -tags havre_portable ./internal/localfs
 
 generated: ## does the generated code fit its input?
 	tools/check-generated.sh
 
-cross: ## does it build for all systems?
+cross: ## does it build for all systems, the tests too?
 	@for p in $(PLATFORMS); do \
 		echo "build for $$p"; \
 		GOOS=$${p%/*} GOARCH=$${p#*/} $(GO) build ./... || exit 1; \
+	done
+	@for s in windows darwin; do \
+		echo "vet for $$s"; \
+		GOOS=$$s $(GO) vet ./... || exit 1; \
 	done
 
 lint: bin/golangci-lint ## golangci-lint, with .golangci.yml
