@@ -29,7 +29,7 @@ func renameSwap(from int, name string, to int, toName string) error {
 // hasWriter: the system cannot tell.
 func (d *dir) hasWriter(string) bool { return false }
 
-func startWriteback(*os.File) {}
+func startWriteback(*os.File, int64, int64) {}
 
 // inodesLast reports whether inode numbers of the file system survive unmounting.
 func inodesLast(path string) bool {

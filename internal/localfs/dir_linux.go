@@ -53,9 +53,10 @@ func (d *dir) hasWriter(name string) bool {
 	return errors.Is(err, unix.EAGAIN)
 }
 
-// startWriteback asks the kernel to write the contents, without waiting.
-func startWriteback(f *os.File) {
-	_ = unix.SyncFileRange(int(f.Fd()), 0, 0, unix.SYNC_FILE_RANGE_WRITE)
+// startWriteback asks the kernel to write n bytes of the contents from offset, 0 for all there are,
+// without waiting.
+func startWriteback(f *os.File, offset, n int64) {
+	_ = unix.SyncFileRange(int(f.Fd()), offset, n, unix.SYNC_FILE_RANGE_WRITE)
 }
 
 // inodesLast reports whether inode numbers of the file system survive unmounting.

@@ -225,7 +225,7 @@ func (d *dir) sync() error {
 // hasWriter: the system cannot tell.
 func (d *dir) hasWriter(string) bool { return false }
 
-func startWriteback(*os.File) {}
+func startWriteback(*os.File, int64, int64) {}
 
 func infoOfFile(f *os.File, name string) (Info, error) {
 	fi, err := f.Stat()

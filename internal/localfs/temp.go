@@ -21,9 +21,15 @@ type diskTemp struct {
 	name string
 	file *os.File // nil once closed, and for a symbolic link
 	size int64
-	link bool
-	done bool // committed or discarded
+	// pushed is up to where the system was told to write the contents to the disk.
+	pushed int64
+	link   bool
+	done   bool // committed or discarded
 }
+
+// writebackEvery is after how many bytes of a large file the system is told to write them: what it
+// writes while the rest comes, the sync at the end need not wait for.
+const writebackEvery = 16 << 20
 
 // CreateTemp begins a new file.
 func (d *Disk) CreateTemp() (Temp, error) { return d.temp(tempPrefix+newID(), false) }
@@ -123,6 +129,10 @@ func (t *diskTemp) Write(b []byte) (int, error) {
 	}
 	n, err := f.Write(b)
 	t.size += int64(n)
+	if t.size-t.pushed >= writebackEvery {
+		startWriteback(f, t.pushed, t.size-t.pushed)
+		t.pushed = t.size
+	}
 	return n, err
 }
 
@@ -145,6 +155,7 @@ func (t *diskTemp) Truncate(size int64) error {
 		return err
 	}
 	t.size, err = f.Seek(size, io.SeekStart)
+	t.pushed = min(t.pushed, t.size)
 	return err
 }
 
@@ -227,7 +238,7 @@ func (d *Disk) SyncTemps(temps []Temp) error {
 			return err
 		}
 		if t.file != nil { // a link is durable with its directory
-			startWriteback(t.file)
+			startWriteback(t.file, 0, 0)
 			files = append(files, t)
 		}
 	}
