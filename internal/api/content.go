@@ -11,10 +11,8 @@ import (
 
 	"github.com/havre-cloud/havre/internal/api/wire"
 	"github.com/havre-cloud/havre/internal/havre"
+	"github.com/havre-cloud/havre/internal/relay"
 )
-
-// copyBuffer is how much of a file is in memory while it is sent, in bytes.
-const copyBuffer = 256 << 10
 
 // content answers GET and HEAD of wire.ContentPath: a file at a revision, or one range of it.
 func (s *server) content(w http.ResponseWriter, r *http.Request, caller *havre.Caller) error {
@@ -67,7 +65,7 @@ func (s *server) content(w http.ResponseWriter, r *http.Request, caller *havre.C
 	if r.Method == http.MethodHead {
 		return nil
 	}
-	n, err := io.CopyBuffer(onlyWriter{w}, io.LimitReader(f, length), make([]byte, copyBuffer))
+	n, err := relay.Copy(w, io.LimitReader(f, length))
 	if err == nil && n == length && first == 0 && length == f.Size() {
 		err = ended(f) // where the checksum is looked at
 	}
@@ -81,9 +79,6 @@ func (s *server) content(w http.ResponseWriter, r *http.Request, caller *havre.C
 	}
 	return nil
 }
-
-// onlyWriter hides ReadFrom, which would not use the buffer.
-type onlyWriter struct{ io.Writer }
 
 func contentQuery(r *http.Request) (havre.Scope, havre.FileVersion, error) {
 	q := r.URL.Query()

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/havre-cloud/havre/internal/havre"
+	"github.com/havre-cloud/havre/internal/relay"
 )
 
 // uploadLife is how long an upload waits for its device to come back.
@@ -149,7 +150,7 @@ func appendAt(f *os.File, offset, want int64, r io.Reader) (int64, error) {
 		return info.Size(), err
 	}
 	// One byte more than there may be shows that there are too many.
-	n, err := io.CopyBuffer(struct{ io.Writer }{f}, io.LimitReader(r, want-offset+1), make([]byte, 256<<10))
+	n, err := relay.Copy(f, io.LimitReader(r, want-offset+1))
 	if err == nil && offset+n > want {
 		err = invalid("the upload was announced with %d bytes and gets more: begin it again", want)
 	}
