@@ -21,7 +21,7 @@ func smallDisk(t *testing.T, dir string, size int) func(size int) {
 		return syscall.Mount("tmpfs", dir, "tmpfs", flags, fmt.Sprintf("size=%dm", size))
 	}
 	if err := mount(size, 0); err != nil {
-		t.Skipf("a disk that fills up can only be had where mounting is allowed: %v", err)
+		t.Fatalf("a disk that fills up can only be had where mounting is allowed; run the tests as root, or in `unshare --map-root-user --mount`: %v", err)
 	}
 	t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
 	return func(size int) {
