@@ -11,7 +11,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 LDFLAGS := -s -w -X main.version=$(VERSION)
 PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 
-.PHONY: help build demo test unit lint format vet cross generated deps tools bench clean
+.PHONY: help build demo test unit lint format vet cross generated deps tools bench soak clean
 
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/'
@@ -65,6 +65,9 @@ bin/golangci-lint: tools/go.mod tools/go.sum
 
 bench: build ## the figures of the README, on this machine
 	CGO_ENABLED=0 $(GO) run ./bench
+
+soak: ## an hour of kills, cut cables and much work, and what must hold after it; SOAK=-small for less
+	CGO_ENABLED=0 $(GO) run ./bench/soak $(SOAK)
 
 clean: ## remove what was built; the demo's directory stays
 	rm -rf bin
