@@ -50,9 +50,10 @@ type refusal struct {
 
 // commitJob is one commit. Deletions and sources of moves come before the rest.
 type commitJob struct {
-	id    string
-	items []*commitItem
-	bytes int64
+	id        string
+	items     []*commitItem
+	bytes     int64
+	confirmed bool // a person has agreed to the deletions
 
 	rev svn.Revnum
 	err error
@@ -85,7 +86,7 @@ func (l *loop) submit(actions []reconcile.Action) bool {
 	if !l.commits.free() {
 		return false
 	}
-	b := builder{l: l, job: &commitJob{id: uuid.NewString()}, paths: map[reconcile.NodeID]svn.Path{}}
+	b := builder{l: l, job: &commitJob{id: uuid.NewString(), confirmed: l.db.Setting(settingAllowLocal) != ""}, paths: map[reconcile.NodeID]svn.Path{}}
 	fits := true
 	for _, a := range actions {
 		if len(b.job.items) == l.commitLimit || b.job.bytes >= commitBytes {
@@ -275,7 +276,7 @@ func (l *loop) notSent(id reconcile.NodeID, path svn.Path, err error) {
 
 // commitWork does a commitJob.
 func (l *loop) commitWork(ctx context.Context, j *commitJob) {
-	c := &havre.Commit{ID: j.id}
+	c := &havre.Commit{ID: j.id, Confirmed: j.confirmed}
 	var owner []*commitItem
 	add := func(it *commitItem, ch havre.Change) {
 		c.Changes, owner = append(c.Changes, ch), append(owner, it)

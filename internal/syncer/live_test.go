@@ -157,10 +157,6 @@ func TestManyDeletionsAreHeld(t *testing.T) {
 			}
 			laptop.must(laptop.engine.Deletions(t.Context(), tt.allow))
 			laptop.is(syncer.StateUpToDate)
-			if tt.allow {
-				desktop.await(func(st syncer.Status) bool { return st.State == syncer.StateHeld && st.HeldDown == 20 })
-				desktop.must(desktop.engine.Deletions(t.Context(), true))
-			}
 			settle(t, s, laptop, desktop)
 			files := 0
 			for p := range desktop.tree() {
@@ -172,6 +168,29 @@ func TestManyDeletionsAreHeld(t *testing.T) {
 				t.Errorf("files in the end: got %d, want %d", files, tt.left)
 			}
 		})
+	}
+}
+
+// TestDeletionsThatNobodyAgreedTo are held on every device, and decided on each.
+func TestDeletionsThatNobodyAgreedTo(t *testing.T) {
+	t.Parallel()
+	s := syncertest.NewServer()
+	guard := func(c *syncer.Config) { c.Guard.Files, c.Guard.Share = 10, 0.5 }
+	laptop, desktop := newDevice(t, s, "laptop", guard), newDevice(t, s, "desktop", guard)
+	for i := range 20 {
+		laptop.write(fmt.Sprintf("dir/%d", i), fmt.Sprint(i))
+	}
+	settle(t, s, laptop, desktop)
+	s.Do(syncertest.Delete("dir"))
+	for _, d := range []*device{laptop, desktop} {
+		d.await(func(st syncer.Status) bool { return st.State == syncer.StateHeld && st.HeldDown == 20 })
+	}
+	laptop.must(laptop.engine.Deletions(t.Context(), true))
+	laptop.awaitDisk(map[string]string{})
+	desktop.must(desktop.engine.Deletions(t.Context(), false))
+	settle(t, s, laptop, desktop)
+	if n := len(laptop.tree()); n != 21 {
+		t.Errorf("what the desktop kept: got %d files and directories, want 21", n)
 	}
 }
 

@@ -286,6 +286,9 @@ func (l *loop) applyParts(ctx context.Context, part *havre.Revision) error {
 			t.sent[it.changes[len(it.changes)-1].Path] = it.id
 		}
 	}
+	if part.Origin.Confirmed {
+		l.db.Set(settingAllowOther, "yes")
+	}
 	moved := t.detach(part.Moves)
 	for _, p := range part.Removed {
 		t.remove(p)

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"testing"
+
+	"github.com/havre-cloud/havre/internal/home"
+)
+
+// TestHeldDeletions deletes nearly everything: it happens when the person who did it says so, once, and
+// comes back when not.
+func TestHeldDeletions(t *testing.T) {
+	s := newSite(t)
+	cs := s.running("laptop", "desktop")
+	laptop, desktop := cs[0], cs[1]
+	fill := func() {
+		for i := range 1100 {
+			laptop.write(fmt.Sprintf("big/%d", i), "x")
+		}
+		laptop.write("other", "x")
+		s.converge(laptop, desktop)
+	}
+	heldUp := func() {
+		if err := os.RemoveAll(laptop.path("big")); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "laptop holds 1,100 deletions", func() error {
+			st, err := laptop.status()
+			if err != nil {
+				return err
+			}
+			if r := st.Replicas[0]; r.State != home.StateHeld || r.HeldUp != 1100 {
+				return fmt.Errorf("%s, %d held", r.State, r.HeldUp)
+			}
+			return nil
+		})
+		if _, err := os.Stat(desktop.path("big/1099")); err != nil {
+			t.Error(err)
+		}
+	}
+
+	fill()
+	heldUp()
+	do(t, "deletions", "undo", "--home", laptop.home, laptop.dir)
+	laptop.awaitContent("big/1099", "x")
+	s.converge(laptop, desktop)
+
+	heldUp()
+	do(t, "deletions", "allow", "--home", laptop.home, laptop.dir)
+	desktop.awaitGone("big")
+	s.settled(tree{"other": "x"}, laptop, desktop)
+}
