@@ -118,6 +118,9 @@ func (a *directAgent) checkDir(config *home.Config, dir string) (string, error) 
 		return "", &havre.Error{Code: havre.CodeInvalid, Text: fmt.Sprintf("%s: the client keeps its own state in %s; choose a directory that is neither in it nor around it, or another --home",
 			shown(dir), shown(own))}
 	}
+	if err := checkAround(dir); err != nil {
+		return "", err
+	}
 	return dir, os.MkdirAll(dir, 0o755)
 }
 

@@ -56,6 +56,9 @@ func (c *serveCmd) Run(ctx context.Context, con *console) error {
 	if c.WithParent {
 		ctx = untilClosed(ctx, con.in)
 	}
+	if err := checkData(c.Data); err != nil {
+		return err
+	}
 	h, err := hub.Open(ctx, c.Data, hub.Options{Logger: con.log, ServerName: c.Name, Version: programVersion()})
 	if err != nil {
 		return err
