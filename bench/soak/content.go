@@ -44,6 +44,12 @@ func put(dir, name string, content []byte) error {
 	return errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, content, 0o644)) //nolint:gosec // others may read it
 }
 
+// putWhole writes a file aside and renames it, for where the watcher looks.
+func putWhole(dir, name string, content []byte) error {
+	aside := filepath.Join(filepath.Dir(dir), "aside-"+filepath.Base(dir))
+	return errors.Join(os.WriteFile(aside, content, 0o644), os.Rename(aside, filepath.Join(dir, name))) //nolint:gosec // others may read it
+}
+
 // putLarge writes a large file and gives it its name when it is complete, since this takes longer
 // than any program could guess.
 func putLarge(dir, name string, r *rand.Rand, n int64) (line string, err error) {

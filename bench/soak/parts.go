@@ -176,7 +176,7 @@ func serverAway(ctx context.Context, s *site) error {
 			name := fmt.Sprintf("d%d/f%d", (2*(i%20)+n)%5, 2*(i%20)+n)
 			content := fileContent(s.r)
 			t[name] = lineOf(content)
-			if err := put(s.replica(c), name, content); err != nil {
+			if err := putWhole(s.replica(c), name, content); err != nil {
 				return err
 			}
 		}
@@ -210,7 +210,7 @@ func sameFileApart(ctx context.Context, s *site) error {
 	for _, c := range clients {
 		content := fileContent(s.r)
 		versions[lineOf(content)] = true
-		if err := put(s.replica(c), name, content); err != nil {
+		if err := putWhole(s.replica(c), name, content); err != nil {
 			return err
 		}
 	}
