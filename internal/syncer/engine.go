@@ -109,11 +109,14 @@ func (e *Engine) Run(ctx context.Context) error {
 		if time.Since(began) > time.Minute {
 			wait = backoff{}
 		}
-		if !sleep(ctx, wait.next()) {
+		// It was the disk's fault, not the server's: nobody is relieved by a longer pause.
+		if !sleep(ctx, min(wait.next(), maxSessionPause)) {
 			return nil
 		}
 	}
 }
+
+const maxSessionPause = 10 * time.Second
 
 // failed records what keeps the replica as a whole from going on.
 func (e *Engine) failed(err error) {

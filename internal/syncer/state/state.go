@@ -22,7 +22,8 @@ import (
 	"strings"
 
 	"github.com/pressly/goose/v3"
-	_ "modernc.org/sqlite" // the database/sql driver "sqlite"
+	"modernc.org/sqlite" // also the database/sql driver "sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/havre-cloud/havre/internal/havre"
 	"github.com/havre-cloud/havre/internal/reconcile"
@@ -33,6 +34,7 @@ var migrations embed.FS
 
 // DB is the open state of a replica.
 type DB struct {
+	path  string
 	pool  *sql.DB
 	conn  *sql.Conn
 	stmts map[string]*sql.Stmt
@@ -53,7 +55,7 @@ func Open(ctx context.Context, path string) (*DB, error) {
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
 	pool.SetMaxOpenConns(1)
-	d := &DB{pool: pool, stmts: map[string]*sql.Stmt{}, cache: map[reconcile.NodeID]*Node{}}
+	d := &DB{path: path, pool: pool, stmts: map[string]*sql.Stmt{}, cache: map[reconcile.NodeID]*Node{}}
 	if err := d.open1(ctx, path); err != nil {
 		return nil, errors.Join(err, pool.Close())
 	}
@@ -157,8 +159,12 @@ func (d *DB) Rollback() {
 func (d *DB) Err() error { return d.err }
 
 func (d *DB) fail(err error) {
-	if d.err == nil && err != nil {
-		d.err = fmt.Errorf("the state of the replica: %w", err)
+	if d.err != nil || err == nil {
+		return
+	}
+	d.err = fmt.Errorf("the state of the replica: %w", err)
+	if e, ok := errors.AsType[*sqlite.Error](err); ok && e.Code()&0xff == sqlite3.SQLITE_FULL {
+		d.err = fmt.Errorf("the state of the replica, %s, has no space left: free some on its disk, then it goes on by itself: %w", d.path, err)
 	}
 }
 
