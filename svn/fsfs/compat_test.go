@@ -92,6 +92,7 @@ func flatten(t *testing.T, dir string) {
 func TestReadTheirs(t *testing.T) {
 	for i, layout := range layouts {
 		t.Run(layout.name, func(t *testing.T) {
+			t.Parallel()
 			h := svntest.RandomHistory(t, uint64(100+i), 15)
 			dir := svntest.Create(t, layoutArgs(layout.args, layout.edit)...)
 			editFormat(t, dir, layout.edit)
@@ -166,6 +167,7 @@ func sameLog(t *testing.T, r svn.Repository, dir string) {
 func TestWriteTheirs(t *testing.T) {
 	for i, layout := range layouts[:7] {
 		t.Run(layout.name, func(t *testing.T) {
+			t.Parallel()
 			h := svntest.RandomHistory(t, uint64(200+i), 12)
 			dir := svntest.Create(t, layoutArgs(layout.args, layout.edit)...)
 			editFormat(t, dir, layout.edit)

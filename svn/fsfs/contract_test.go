@@ -36,6 +36,7 @@ func TestHistories(t *testing.T) {
 			make func(testing.TB, uint64, int) *svntest.History
 		}{{"plain", svntest.RandomHistory}, {"rewrites", svntest.RandomRewrites}} {
 			t.Run(fmt.Sprintf("%s %d", kind.name, seed), func(t *testing.T) {
+				t.Parallel() // Subversion's programs wait for the disk most of the time
 				h := kind.make(t, seed, 18)
 				r := create(t)
 				h.Apply(t, r)

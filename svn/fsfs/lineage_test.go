@@ -14,6 +14,7 @@ import (
 func TestLineage(t *testing.T) {
 	for seed := range uint64(6) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
 			h := svntest.RandomHistory(t, 400+seed, 30)
 			ours, err := Create(filepath.Join(t.TempDir(), "ours"), CreateOptions{})
 			if err != nil {
