@@ -240,7 +240,10 @@ func (c *client) awaitGone(name string) {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
-		return fmt.Errorf("is there, %w", err)
+		if err == nil {
+			err = errors.New("is there")
+		}
+		return err
 	})
 }
 
