@@ -398,17 +398,15 @@ func (l *loop) committed(j *commitJob) error {
 		delete(l.busy, it.id)
 	}
 	l.planSoon()
-	if j.rev == svn.InvalidRevnum || j.err != nil && !errors.Is(j.err, context.Canceled) {
-		if err := l.tx(func() { l.db.Set(askedSetting(j.id), "") }); err != nil {
-			return err
-		}
-	}
 	if j.err != nil {
 		return l.notCommitted(j)
 	}
 	l.upWait = backoff{}
 	l.commitLimit = min(2*l.commitLimit, commitChanges)
 	err := l.tx(func() {
+		if j.rev <= l.cursor { // nothing was done, or it has come back
+			l.db.Set(askedSetting(j.id), "")
+		}
 		done := j.items[:0:0]
 		for _, it := range j.items {
 			switch {
@@ -509,6 +507,9 @@ func (l *loop) notCommitted(j *commitJob) error {
 	default:
 		if errors.Is(j.err, context.Canceled) {
 			return nil
+		}
+		if err := l.tx(func() { l.db.Set(askedSetting(j.id), "") }); err != nil {
+			return err
 		}
 		if len(j.items) == 1 {
 			// The others shall not wait for what the server cannot take.
