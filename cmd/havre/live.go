@@ -25,6 +25,7 @@ type live struct {
 	color   bool
 	budget  int // lines that may be printed before the next tick
 	skipped map[liveKey]*liveCount
+	printed map[liveKey]bool // what has had a line since the last tick
 }
 
 // liveKey is what changes have in common that are counted together.
@@ -37,6 +38,7 @@ type liveKey struct {
 type liveCount struct {
 	changes, bytes int64
 	first, last    int64 // revisions
+	event          home.Event
 }
 
 const (
@@ -46,7 +48,7 @@ const (
 
 // newLive makes a live view; file is where out ends, to find out about a terminal.
 func newLive(out io.Writer, fd uintptr, devices ...string) *live {
-	l := &live{out: out, budget: liveBudget, width: func() int { return 0 }, skipped: map[liveKey]*liveCount{}}
+	l := &live{out: out, budget: liveBudget, width: func() int { return 0 }, skipped: map[liveKey]*liveCount{}, printed: map[liveKey]bool{}}
 	for _, d := range devices {
 		l.names = max(l.names, utf8.RuneCountInString(d))
 	}
@@ -80,6 +82,7 @@ func (l *live) run(ctx context.Context, events <-chan home.Event, notes <-chan s
 		case <-tick.C:
 			l.flush()
 			l.budget = liveBudget
+			clear(l.printed)
 		}
 	}
 }
@@ -90,14 +93,17 @@ func (l *live) event(e home.Event) {
 		return
 	}
 	l.budget = max(l.budget-1, 0)
+	l.printed[keyOf(e)] = true
 	fmt.Fprintln(l.out, l.line(e, l.width()))
 }
 
+func keyOf(e home.Event) liveKey { return liveKey{e.Device, e.Up, e.What} }
+
 func (l *live) count(e home.Event) {
-	key := liveKey{e.Device, e.Up, e.What}
+	key := keyOf(e)
 	c := l.skipped[key]
 	if c == nil {
-		c = &liveCount{first: int64(e.Rev)}
+		c = &liveCount{first: int64(e.Rev), event: e}
 		l.skipped[key] = c
 	}
 	c.changes++
@@ -111,12 +117,23 @@ func (l *live) flush() {
 	byDevice := func(a, b liveKey) int { return strings.Compare(a.device+" "+a.what, b.device+" "+b.what) }
 	for _, key := range slices.SortedFunc(maps.Keys(l.skipped), byDevice) {
 		c := l.skipped[key]
+		if c.changes == 1 {
+			fmt.Fprintln(l.out, l.line(c.event, l.width()))
+			continue
+		}
 		revs := fmt.Sprintf("r%d", c.last)
 		if c.first != c.last {
 			revs = fmt.Sprintf("r%d-r%d", c.first, c.last)
 		}
-		fmt.Fprintf(l.out, "%s  %-*s %s %-8s and %s more, %s, %s\n", time.Now().Format(time.TimeOnly), l.names, key.device,
-			arrow(key.up), key.what, grouped(c.changes), bytesShown(c.bytes), revs)
+		what := "and " + grouped(c.changes) + " more"
+		if !l.printed[key] {
+			what = grouped(c.changes) + " paths"
+		}
+		if c.bytes > 0 {
+			what += ", " + bytesShown(c.bytes)
+		}
+		fmt.Fprintf(l.out, "%s  %-*s %s %-8s %s, %s\n", time.Now().Format(time.TimeOnly), l.names, key.device,
+			arrow(key.up), key.what, what, revs)
 	}
 	clear(l.skipped)
 }

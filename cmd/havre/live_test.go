@@ -91,3 +91,27 @@ func TestLiveCountsWhatComesAtOnce(t *testing.T) {
 		t.Errorf("told twice: %s", &out)
 	}
 }
+
+// TestLiveCountsForEachDevice: "more" is only what another line of that device comes before.
+func TestLiveCountsForEachDevice(t *testing.T) {
+	var out bytes.Buffer
+	l := newLive(&out, 1<<20, "laptop", "desktop")
+	for i := range 30 {
+		l.event(home.Event{Device: "laptop", Up: true, What: "deleted", Path: "x", Rev: svn.Revnum(1 + i/29)})
+	}
+	for range 40 {
+		l.event(home.Event{Device: "desktop", What: "deleted", Path: "x", Rev: 1})
+	}
+	l.event(home.Event{Device: "desktop", Up: true, What: "added", Path: "alone", Rev: 2})
+	l.flush()
+	lines := strings.Split(strings.TrimSpace(out.String()), "\n")[liveBudget:]
+	want := []string{"desktop ↑ added alone r2", "desktop ↓ deleted 40 paths, r1", "laptop ↑ deleted and 10 more, r1-r2"}
+	for i, line := range lines {
+		if i >= len(want) || !strings.Contains(strings.Join(strings.Fields(line), " "), want[i]) {
+			t.Errorf("line %d: %q, want one of %q", i, line, want)
+		}
+	}
+	if len(lines) != len(want) {
+		t.Errorf("%d lines, want %d", len(lines), len(want))
+	}
+}
