@@ -255,11 +255,12 @@ func (l *loop) copyFrom(ctx context.Context, t localfs.Temp, p svn.Path, e havre
 		return err
 	}
 	defer f.Close()
-	hash, size, err := havre.HashReader(io.TeeReader(io.LimitReader(&stoppable{ctx, f}, e.Size+1), t))
+	h := havre.NewHasher()
+	size, err := relay.Copy(io.MultiWriter(t, h), io.LimitReader(&stoppable{ctx, f}, e.Size+1))
 	if err != nil {
 		return err
 	}
-	if hash != e.Hash || size != e.Size {
+	if havre.SHA1Hash(h.Sum(nil)) != e.Hash || size != e.Size {
 		return errContents
 	}
 	return nil

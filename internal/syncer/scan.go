@@ -11,6 +11,7 @@ import (
 	"github.com/havre-cloud/havre/internal/havre"
 	"github.com/havre-cloud/havre/internal/localfs"
 	"github.com/havre-cloud/havre/internal/reconcile"
+	"github.com/havre-cloud/havre/internal/relay"
 	"github.com/havre-cloud/havre/internal/syncer/state"
 	"github.com/havre-cloud/havre/svn"
 )
@@ -206,7 +207,8 @@ func (e *Engine) entry(ctx context.Context, p svn.Path, f *found) {
 		f.failed(err)
 		return
 	}
-	hash, size, err := havre.HashReader(&stoppable{ctx, file})
+	h := havre.NewHasher()
+	size, err := relay.Copy(h, &stoppable{ctx, file})
 	if err != nil {
 		f.failed(err)
 		return
@@ -224,7 +226,7 @@ func (e *Engine) entry(ctx context.Context, p svn.Path, f *found) {
 	f.info = after
 	f.unsure = tooYoung(after, began)
 	f.entry = havre.Entry{
-		Kind: havre.KindFile, Size: size, Hash: hash, Executable: after.Executable,
+		Kind: havre.KindFile, Size: size, Hash: havre.SHA1Hash(h.Sum(nil)), Executable: after.Executable,
 		ModTime: time.Unix(0, after.ModTime).UTC(),
 	}
 }
