@@ -8,9 +8,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -48,16 +45,6 @@ type Watch struct {
 
 var _ Watcher = (*Watch)(nil)
 
-// node is a watched directory.
-type node struct {
-	parent   *node // nil for the top, and for one that left
-	name     string
-	wd       int32
-	children map[string]*node // nil if there are none
-	// missed: an event inside could not be told, because the directory was on its way.
-	missed bool
-}
-
 const (
 	// restWhileBusy is how long to wait between two reads: meanwhile the kernel makes one event of
 	// many equal ones, and the latency of the first is not touched.
@@ -79,13 +66,6 @@ const (
 // New returns a watcher of the replica at root. Rules that the watcher sees change are forgotten in ign.
 func New(root string, ign *ignore.Tree) *Watch {
 	return &Watch{Set: NewSet(), root: root, ign: ign, add: unix.InotifyAddWatch}
-}
-
-// Status tells how well the watching works.
-func (w *Watch) Status() Status {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.status
 }
 
 var (
@@ -322,213 +302,4 @@ func (w *Watch) appeared(parent *node, p svn.Path, name string) {
 	w.Add(p, Appeared)
 }
 
-// watchDir sets the watch of one directory. It returns nil if there is none to be had.
-func (w *Watch) watchDir(parent *node, p svn.Path, name string) *node {
-	wd, err := w.add(w.fd, filepath.Join(w.root, string(p)), dirMask)
-	switch {
-	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENOTDIR), errors.Is(err, unix.ELOOP):
-		return nil // gone again
-	case err != nil:
-		w.unwatched[p] = struct{}{}
-		w.advice = err
-		return nil
-	}
-	delete(w.unwatched, p)
-	n, ok := w.nodes[int32(wd)]
-	if !ok {
-		n = &node{wd: int32(wd)}
-		w.nodes[n.wd] = n
-	}
-	if n != w.top {
-		w.attach(n, parent, name)
-	}
-	return n
-}
-
-// attach puts a node where its directory is now.
-func (w *Watch) attach(n, parent *node, name string) {
-	if n.parent == parent && n.name == name {
-		return
-	}
-	if n.parent != nil && n.parent.children[n.name] == n {
-		delete(n.parent.children, n.name)
-	}
-	n.parent, n.name = parent, name
-	if parent.children == nil {
-		parent.children = make(map[string]*node)
-	}
-	parent.children[name] = n
-}
-
-// descend watches all directories below n that are not watched yet.
-func (w *Watch) descend(n *node, p svn.Path) {
-	names, err := subdirs(filepath.Join(w.root, string(p)))
-	if err != nil {
-		return // gone again, or unreadable: the scan says so
-	}
-	rules := w.ign.Dir(p)
-	for _, name := range names {
-		sub := p.Join(name)
-		if !isName(name) || rules.Match(name, true) || p == "" && name == localfs.Reserved {
-			continue
-		}
-		child := n.children[name]
-		if child == nil {
-			child = w.watchDir(n, sub, name)
-		}
-		if child != nil {
-			w.descend(child, sub)
-		}
-	}
-}
-
-func isName(name string) bool {
-	_, err := svn.CheckPath(name)
-	return err == nil
-}
-
-// subdirs returns the names of the directories in a directory, without looking at the other files.
-func subdirs(path string) ([]string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	var names []string
-	for {
-		entries, err := f.ReadDir(1024)
-		for _, e := range entries {
-			if e.IsDir() {
-				names = append(names, e.Name())
-			}
-		}
-		if err != nil || len(entries) == 0 {
-			return names, nil
-		}
-	}
-}
-
-// pathOf returns where a directory is. It is not ok for one that is on its way.
-func (w *Watch) pathOf(n *node) (svn.Path, bool) {
-	var names []string
-	for ; n != w.top; n = n.parent {
-		if n.parent == nil {
-			n.missed = true
-			return "", false
-		}
-		names = append(names, n.name)
-	}
-	slices.Reverse(names)
-	return svn.Path(strings.Join(names, "/")), true
-}
-
-// remove forgets a directory whose watch the kernel has removed.
-func (w *Watch) remove(n *node) {
-	delete(w.nodes, n.wd)
-	if n.parent != nil && n.parent.children[n.name] == n {
-		delete(n.parent.children, n.name)
-	}
-}
-
-// drop removes the watches of a directory that left, and of all below it.
-func (w *Watch) drop(n *node) {
-	for _, child := range n.children {
-		w.drop(child)
-	}
-	if w.nodes[n.wd] == n {
-		delete(w.nodes, n.wd)
-		_, _ = unix.InotifyRmWatch(w.fd, uint32(n.wd))
-	}
-}
-
-// forgetLeft drops what was renamed to outside the replica.
-func (w *Watch) forgetLeft() {
-	if len(w.leaving) == 0 {
-		return
-	}
-	for cookie, n := range w.leaving {
-		delete(w.leaving, cookie)
-		if n.parent == nil { // else it came back by another rename
-			w.drop(n)
-		}
-	}
-	w.report()
-}
-
-// poll has the unwatched part looked through, and tries again to watch it.
-func (w *Watch) poll() {
-	paths := make([]svn.Path, 0, len(w.unwatched))
-	for p := range w.unwatched {
-		paths = append(paths, p)
-	}
-	clear(w.unwatched)
-	w.descend(w.top, "")
-	w.report()
-	for _, p := range paths {
-		w.Add(p, Appeared)
-	}
-}
-
-// report brings the status up to date. Only when watches are missing the directories are counted.
-func (w *Watch) report() {
-	if len(w.unwatched) == 0 {
-		w.setStatus(nil)
-		return
-	}
-	missing := 0
-	for p := range w.unwatched {
-		missing += w.count(p)
-	}
-	w.setStatus(&DegradedError{
-		Unwatched: missing, Needed: len(w.nodes) + missing, Interval: pollInterval,
-		Reason: reasonOf(w.advice), Advice: adviceFor(w.advice, len(w.nodes)+missing),
-	})
-}
-
-// count counts the directories at and below p that are not ignored.
-func (w *Watch) count(p svn.Path) int {
-	names, err := subdirs(filepath.Join(w.root, string(p)))
-	if err != nil {
-		return 1
-	}
-	n := 1
-	rules := w.ign.Dir(p)
-	for _, name := range names {
-		if !rules.Match(name, true) {
-			n += w.count(p.Join(name))
-		}
-	}
-	return n
-}
-
-func (w *Watch) setStatus(degraded *DegradedError) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.status = Status{Dirs: len(w.nodes), Degraded: degraded}
-}
-
-func reasonOf(err error) string {
-	switch {
-	case errors.Is(err, unix.ENOSPC):
-		return "the system's limit of watches for a user is reached"
-	case errors.Is(err, unix.EMFILE):
-		return "the system's limit of inotify instances for a user is reached"
-	default:
-		return err.Error()
-	}
-}
-
 const adviceInstances = "raise it, as root: sysctl fs.inotify.max_user_instances=1024"
-
-// adviceFor says what to do about a missing watch. Others need watches too, hence the reserve.
-func adviceFor(err error, needed int) string {
-	if !errors.Is(err, unix.ENOSPC) {
-		return "see what is special about these directories"
-	}
-	limit := 1 << 16
-	for limit < 2*needed {
-		limit *= 2
-	}
-	return fmt.Sprintf("raise it, as root: sysctl fs.inotify.max_user_watches=%d "+
-		"(and put the same line into /etc/sysctl.d/ to keep it)", limit)
-}
