@@ -159,11 +159,12 @@ func (e *Engine) ask(ctx context.Context, fn func(*loop)) error {
 	}
 }
 
-// backoff gives growing pauses with jitter, from half a second to a minute.
+// backoff gives growing pauses with jitter, from half a second to 20 seconds: so long, at most, it takes
+// to notice that the server is back, and a thousand clients make less than a hundred attempts a second.
 type backoff struct{ failures int }
 
 func (b *backoff) next() time.Duration {
-	d := min(500*time.Millisecond<<min(b.failures, 10), time.Minute)
+	d := min(500*time.Millisecond<<min(b.failures, 10), 20*time.Second)
 	b.failures++
 	// A hundred clients of a server that comes back must not come all at once.
 	return d/2 + rand.N(d/2+1) //nolint:gosec // no secret
