@@ -1,12 +1,14 @@
 package fsfs_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -108,6 +110,111 @@ func requireDamage(t *testing.T, what string, err error) {
 	t.Helper()
 	if _, ok := errors.AsType[*fsfs.CorruptError](err); !ok {
 		t.Errorf("%s: the error is a %T: %v", what, err, err)
+	}
+}
+
+// TestDamagedLarge changes bytes of contents large enough to be checked while they are read, which all
+// have to be noticed, in the instructions, the data, the header and the end.
+func TestDamagedLarge(t *testing.T) {
+	rng := rand.New(rand.NewPCG(7, 8))
+	random := make([]byte, 700_001)
+	for i := range random {
+		random[i] = byte(rng.Uint32())
+	}
+	text := []byte(strings.Repeat("a line of text that repeats\n", 30_000))
+	for _, tt := range []struct {
+		name    string
+		content []byte
+	}{{"random", random}, {"text", text}, {"both", append(slices.Clone(text), random...)}} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := create(t)
+			rev := commit(t, r, svn.Change{Op: svn.OpPut, Path: "f", Base: unknown, Content: content(string(tt.content))})
+			if got := read(t, r, "f", rev); got != string(tt.content) {
+				t.Fatal("wrong contents of a file that is not damaged")
+			}
+			name := filepath.Join(r.Dir(), "db/revs/0/1")
+			good, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			from, to := bytes.Index(good, []byte("DELTA\nSVN")), bytes.Index(good, []byte("ENDREP\n"))
+			if from < 0 || to < from {
+				t.Fatal("no representation in the revision")
+			}
+			to += len("ENDREP\n")
+			places := []int{from, from + 5, from + 6, from + 9, from + 10, from + 11, to - 1, to - 8}
+			for range 60 {
+				places = append(places, from+rng.IntN(to-from))
+			}
+			byItem := 0
+			for _, i := range places {
+				bad := slices.Clone(good)
+				bad[i] ^= 1 << rng.IntN(8)
+				replaceFile(t, name, bad)
+				r = reopen(t, r)
+				_, err := readContents(t, r, &svn.Node{Path: "f", CreatedRev: rev})
+				damage, ok := errors.AsType[*fsfs.CorruptError](err)
+				if !ok {
+					t.Errorf("with byte %d of %d changed the error is %v", i-from, to-from, err)
+				} else if strings.HasPrefix(damage.Want, "an item with checksum") {
+					byItem++
+				}
+			}
+			if byItem == 0 {
+				t.Error("the checksum of the item was never looked at")
+			}
+		})
+	}
+}
+
+// TestLargeOfSubversion reads large contents that Subversion wrote, and finds damage in them by the
+// checksums it wrote, in revisions and in packs.
+func TestLargeOfSubversion(t *testing.T) {
+	rng := rand.New(rand.NewPCG(9, 10))
+	want := make([]byte, 600_000)
+	for i := range want {
+		want[i] = byte(rng.Uint32())
+	}
+	for _, version := range []string{"1.9", "1.14"} {
+		t.Run(version, func(t *testing.T) {
+			dir := svntest.Create(t, "--compatible-version", version)
+			name := filepath.Join(t.TempDir(), "large")
+			if err := os.WriteFile(name, want, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			for i := range 4 {
+				svntest.Run(t, "svn", "import", "-q", "-m", "", name, svntest.URL(dir, fmt.Sprint(i)))
+			}
+			packed := svntest.Pack(t, dir, 4)
+			requireByItem(t, dir, "db/revs/0/1", want)
+			requireByItem(t, packed, "db/revs/0.pack/pack", want)
+		})
+	}
+}
+
+// requireByItem reads the file that r1 made, before and after a byte of it is changed.
+func requireByItem(t *testing.T, dir, name string, want []byte) {
+	t.Helper()
+	r := open(t, dir)
+	got, err := readContents(t, r, &svn.Node{Path: "0", CreatedRev: 1})
+	if err != nil || !bytes.Equal(got, want) {
+		t.Fatalf("%s: other contents, or none: %v", name, err)
+	}
+	name = filepath.Join(dir, filepath.FromSlash(name))
+	data, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := bytes.Index(data, want[300_000:300_016])
+	if i < 0 {
+		t.Fatalf("%s: the contents are not there as they are", name)
+	}
+	data[i] ^= 4
+	replaceFile(t, name, data)
+	_, err = readContents(t, reopen(t, r), &svn.Node{Path: "0", CreatedRev: 1})
+	damage, ok := errors.AsType[*fsfs.CorruptError](err)
+	if !ok || !strings.HasPrefix(damage.Want, "an item with checksum") {
+		t.Errorf("%s: damaged contents give %v", name, err)
 	}
 }
 

@@ -25,8 +25,9 @@ type file struct {
 
 // Open implements svn.Repository.
 //
-// Memory does not depend on the size of the file. The MD5 of larger files is computed in a
-// goroutine of its own, which ends at the end of the contents or with Close.
+// Memory does not depend on the size of the file. Where contents have to be checked by their MD5, that
+// of larger files is computed in a goroutine of its own, which ends at the end of the contents or with
+// Close.
 func (r *Repository) Open(ctx context.Context, path svn.Path, rev svn.Revnum) (svn.File, error) {
 	if err := r.checkRev(ctx, rev); err != nil {
 		return nil, err
@@ -52,7 +53,9 @@ func (r *Repository) openFile(ctx context.Context, p *rep) (*file, error) {
 	if f.chain, err = r.openChain(p); err != nil {
 		return nil, err
 	}
-	f.sum.start(p.expanded)
+	if p.expanded < besideSize || !r.byItem(f.chain) {
+		f.sum.start(p.expanded)
+	}
 	return f, nil
 }
 
@@ -122,6 +125,9 @@ func (f *file) finish() error {
 		sum = f.rep.md5[:]
 	}
 	if err := f.chain.checkSum(f.rep, sum); err != nil {
+		return err
+	}
+	if err := f.chain.checkItem(); err != nil {
 		return err
 	}
 	return io.EOF

@@ -19,7 +19,8 @@ import (
 // to; the source offsets in the windows are not looked at.
 type chain struct {
 	rep   *rep
-	links []*link // the newest first
+	links []*link     // the newest first
+	item  *itemReader // of the only link; nil when the contents are checked by their MD5
 	// plain is what the last link is against, or the representation itself; nil when that is a
 	// delta against nothing.
 	plain     io.Reader
@@ -37,6 +38,7 @@ type link struct {
 	file    *revFile
 	at      int64 // of its first byte behind the header line
 	size    int64
+	body    io.ReadSeeker
 	decoder *svndiff.Decoder
 	next    int64 // number of the window that decoder reads next
 }
@@ -87,7 +89,7 @@ func (r *Repository) openLink(c *chain, id itemID, size int64) (repHeader, error
 	}
 	d, _ := decoders.Get().(*svndiff.Decoder)
 	d.Reset(body)
-	c.links = append(c.links, &link{file: f, at: at, size: size, decoder: d})
+	c.links = append(c.links, &link{file: f, at: at, size: size, body: body, decoder: d})
 	return h, nil
 }
 
