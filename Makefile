@@ -66,7 +66,7 @@ bin/golangci-lint: tools/go.mod tools/go.sum
 bench: build ## the figures of the README, on this machine
 	CGO_ENABLED=0 $(GO) run ./bench
 
-soak: ## an hour of kills, cut cables and much work, and what must hold after it; SOAK=-small for less
+soak: ## half an hour of kills, cut cables and much work, and what must hold then; SOAK=-small for less
 	CGO_ENABLED=0 $(GO) run ./bench/soak $(SOAK)
 
 clean: ## remove what was built; the demo's directory stays
