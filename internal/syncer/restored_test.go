@@ -117,7 +117,7 @@ func TestChangedWhileTheAnswerIsOnItsWay(t *testing.T) {
 			laptop.must(laptop.engine.Rescan(t.Context()))
 			<-seen
 			settle(t, s, laptop, desktop)
-			if diff := cmp.Diff(tt.want, withoutTimes(desktop.tree())); diff != "" {
+			if diff := cmp.Diff(tt.want, desktop.tree()); diff != "" {
 				t.Errorf("in the end (-want +got):\n%s", diff)
 			}
 		})
