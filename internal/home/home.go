@@ -90,16 +90,21 @@ func DefaultDir() (string, error) {
 	}
 }
 
-// Open returns the home in dir, which is made if it is not there.
+// Open returns the home in dir, which is made by what writes to it: a command that only looks leaves nothing
+// behind.
 func Open(dir string) (*Home, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("make the client's directory: %w", err)
-	}
 	return &Home{dir: dir}, nil
+}
+
+func (h *Home) make() error {
+	if err := os.MkdirAll(h.dir, 0o700); err != nil {
+		return fmt.Errorf("make the client's directory: %w", err)
+	}
+	return nil
 }
 
 // Dir returns the absolute path of the home.
@@ -145,6 +150,9 @@ func (h *Home) Joined() (*Config, error) {
 
 // Save replaces the configuration. Only the owner of the lock calls it.
 func (h *Home) Save(c *Config) error {
+	if err := h.make(); err != nil {
+		return err
+	}
 	c.Version = configVersion
 	data, err := json.MarshalIndent(c, "", "\t")
 	if err != nil {

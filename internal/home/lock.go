@@ -12,6 +12,9 @@ type Lock struct{ f *os.File }
 
 // Lock takes the home's lock, or returns a *RunningError at once.
 func (h *Home) Lock() (*Lock, error) {
+	if err := h.make(); err != nil {
+		return nil, err
+	}
 	f, err := os.OpenFile(filepath.Join(h.dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err

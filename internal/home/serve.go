@@ -25,6 +25,9 @@ const graceTime = 2 * time.Second
 // Listen opens the socket of the running client, which has the lock. The returned function
 // removes what was made.
 func (h *Home) Listen() (net.Listener, func() error, error) {
+	if err := h.make(); err != nil {
+		return nil, nil, err
+	}
 	path := filepath.Join(h.dir, "control.sock")
 	remove := func() error { return os.Remove(filepath.Join(h.dir, "control.addr")) }
 	if len(path) > maxSocketPath {
