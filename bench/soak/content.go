@@ -41,20 +41,20 @@ func lineOf(content []byte) string { return string(content[:hashLine-1]) }
 // put writes a file as most programs do, in place.
 func put(dir, name string, content []byte) error {
 	path := filepath.Join(dir, name)
-	return errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, content, 0o644)) //nolint:gosec // others may read it
+	return errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, content, 0o644))
 }
 
 // putWhole writes a file aside and renames it, for where the watcher looks.
 func putWhole(dir, name string, content []byte) error {
 	aside := filepath.Join(filepath.Dir(dir), "aside-"+filepath.Base(dir))
-	return errors.Join(os.WriteFile(aside, content, 0o644), os.Rename(aside, filepath.Join(dir, name))) //nolint:gosec // others may read it
+	return errors.Join(os.WriteFile(aside, content, 0o644), os.Rename(aside, filepath.Join(dir, name)))
 }
 
 // putLarge writes a large file and gives it its name when it is complete, since this takes longer
 // than any program could guess.
 func putLarge(dir, name string, r *rand.Rand, n int64) (line string, err error) {
 	aside := filepath.Join(filepath.Dir(dir), "large")
-	f, err := os.Create(aside) //nolint:gosec // our own directory
+	f, err := os.Create(aside)
 	if err != nil {
 		return "", err
 	}
@@ -76,7 +76,7 @@ func putLarge(dir, name string, r *rand.Rand, n int64) (line string, err error) 
 
 // check reads a file and reports whether it is complete, with its first line.
 func check(path string) (line string, whole bool, err error) {
-	f, err := os.Open(path) //nolint:gosec // our own directory
+	f, err := os.Open(path)
 	if err != nil {
 		return "", false, err
 	}
@@ -84,7 +84,7 @@ func check(path string) (line string, whole bool, err error) {
 	in := bufio.NewReaderSize(f, 1<<20)
 	first, err := in.ReadBytes('\n')
 	if err != nil || len(first) != hashLine {
-		return "", false, nil //nolint:nilerr // too short is what was asked for
+		return "", false, nil
 	}
 	hash := sha256.New()
 	if _, err := io.Copy(hash, in); err != nil {

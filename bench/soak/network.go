@@ -19,7 +19,7 @@ func (n *network) name(who string) string { return fmt.Sprintf("soak%d-%s", os.G
 
 // ip runs an ip command in the server's namespace, or in the machine's when it says so itself.
 func (n *network) ip(ctx context.Context, args string) error {
-	out, err := exec.CommandContext(ctx, "ip", strings.Fields(args)...).CombinedOutput() //nolint:gosec // our own words
+	out, err := exec.CommandContext(ctx, "ip", strings.Fields(args)...).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("ip %s: %w: %s", args, err, out)
 	}

@@ -108,7 +108,7 @@ func (s *site) command(ctx context.Context, who string, args ...string) *exec.Cm
 	if s.network != nil && who != "" {
 		words = append([]string{"ip", "netns", "exec", s.network.name(who)}, words...)
 	}
-	cmd := exec.CommandContext(ctx, words[0], words[1:]...) //nolint:gosec // our own words
+	cmd := exec.CommandContext(ctx, words[0], words[1:]...)
 	cmd.Env = append(os.Environ(), "HOME="+s.dir)
 	return cmd
 }
@@ -294,7 +294,7 @@ func (s *site) finish(ctx context.Context, want tree) error {
 
 // verify has Subversion judge the repository.
 func (s *site) verify(ctx context.Context) error {
-	out, err := exec.CommandContext(ctx, "svnadmin", "verify", "-q", filepath.Join(s.data(), "repositories", "soak")).CombinedOutput() //nolint:gosec // our own words
+	out, err := exec.CommandContext(ctx, "svnadmin", "verify", "-q", filepath.Join(s.data(), "repositories", "soak")).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("svnadmin verify: %w: %s", err, out)
 	}
