@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"fmt"
 	"time"
 
 	"github.com/havre-cloud/havre/internal/havre"
@@ -72,62 +71,4 @@ func (s *Store) FolderByName(ctx context.Context, name string) (Folder, error) {
 	return queryOne(ctx, s.read, scanFolder,
 		func() error { return notFound("there is no folder called %s: see the list of folders", name) },
 		`SELECT `+folderColumns+` FROM folders WHERE name_key = ?`, foldName(name))
-}
-
-// Grant is a right of a user, or of a group, on a path of a folder and what is below it.
-type Grant struct {
-	Folder havre.FolderID
-	Path   svn.Path
-	User   havre.UserID // this
-	Group  string       // or this
-	Right  havre.Right
-}
-
-func scanGrant(row func(...any) error) (Grant, error) {
-	var g Grant
-	var user, group sql.NullString
-	err := row(&g.Folder, &g.Path, &user, &group, &g.Right)
-	g.User, g.Group = havre.UserID(user.String), group.String
-	return g, err
-}
-
-// SetGrant sets the right of g.User or g.Group on g.Path. RightNone is a grant like the others: it
-// takes away what a path further up gives.
-func (s *Store) SetGrant(ctx context.Context, by Actor, g Grant) error {
-	if (g.User == "") == (g.Group == "") {
-		return invalid("a grant is for a user or for a group: name one of them")
-	}
-	if g.Right > havre.RightManage {
-		return invalid("there is no right %d", uint8(g.Right))
-	}
-	column, holder, table := "user_id", string(g.User), "users"
-	if g.Group != "" {
-		column, holder, table = "group_id", g.Group, "user_groups"
-	}
-	return s.changeAccess(ctx, func(tx *sql.Tx) (AuditEntry, error) {
-		var folder, name string
-		err := tx.QueryRowContext(ctx, fmt.Sprintf(`SELECT folders.name, %s.name FROM folders, %[1]s WHERE folders.id = ? AND %[1]s.id = ?`, table),
-			g.Folder, holder).Scan(&folder, &name)
-		if err != nil {
-			return AuditEntry{}, orMissing(err, "there is no such folder, user or group any more")
-		}
-		_, err = tx.ExecContext(ctx, fmt.Sprintf(`INSERT INTO grants (folder_id, path, %s, level, created_at) VALUES (?, ?, ?, ?, ?)
-			ON CONFLICT (folder_id, path, %[1]s) WHERE %[1]s IS NOT NULL DO UPDATE SET level = excluded.level`, column),
-			g.Folder, g.Path, holder, g.Right, s.stamp())
-		return by.entry("grant.set", folder, fmt.Sprintf("/%s: %s may %s", g.Path, name, g.Right)), err
-	})
-}
-
-// Grants returns all grants of a folder, by path.
-func (s *Store) Grants(ctx context.Context, folder havre.FolderID) ([]Grant, error) {
-	return query(ctx, s.read, scanGrant, `SELECT folder_id, path, user_id, group_id, level FROM grants
-		WHERE folder_id = ? ORDER BY path, user_id, group_id`, folder)
-}
-
-// GrantsOf returns the grants that a user has in all folders, himself or through groups, by folder
-// and path.
-func (s *Store) GrantsOf(ctx context.Context, user havre.UserID) ([]Grant, error) {
-	return query(ctx, s.read, scanGrant, `SELECT folder_id, path, user_id, group_id, level FROM grants
-		WHERE user_id = ? OR group_id IN (SELECT group_id FROM members WHERE members.user_id = ?)
-		ORDER BY folder_id, path`, user, user)
 }
