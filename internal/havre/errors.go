@@ -16,6 +16,7 @@ const (
 	CodeFull            Code = "full"              // no space left, or the quota is used up
 	CodeUnavailable     Code = "unavailable"       // try again later: stopping, overloaded, network gone
 	CodeHistoryWentBack Code = "history_went_back" // the repository is another one, or older than what the client has seen
+	CodeRightsChanged   Code = "rights_changed"    // what the person may read is not what the client thinks: list anew
 )
 
 // Error is a failure that a person or another program is told about.

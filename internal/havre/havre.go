@@ -135,6 +135,10 @@ type Item struct {
 type Scope struct {
 	Folder FolderID
 	Root   svn.Path
+	// View is what the person could read when the tree was made that a client has, as the server
+	// told it in Folder.View or Revision.View; empty if nobody cares. Follow tells what has
+	// appeared and vanished since, List goes on only while nothing has.
+	View string
 }
 
 // Right is what a person may do in a folder.
@@ -160,7 +164,8 @@ type Folder struct {
 	// client knows, the history is another one and the client must merge upwards.
 	Repository string
 	Head       svn.Revnum
-	Right      Right
+	Right      Right  // at its root
+	View       string // for Scope.View, with Head
 }
 
 // Origin says who made a revision; fields are empty when it was not made through havre.
@@ -193,7 +198,22 @@ type Revision struct {
 	Removed []svn.Path
 	Ops     []Op
 	More    bool
+	// View, in the last part, is what Scope.View is to be once the tree is that of Rev.
+	View string
+	// Access is set when it is not a revision that changed the tree, but what the person may read
+	// of the one at Rev. What is in Removed is still there for others.
+	Access Access
 }
+
+// Access says what became of the rights of a person in a scope.
+type Access uint8
+
+// The kinds of Access.
+const (
+	AccessSame    Access = iota
+	AccessChanged        // other things can be read than before
+	AccessEnded          // nothing in the scope can be read any more
+)
 
 // Move takes the node at From to To, where an Op of the same revision attaches it.
 type Move struct{ From, To svn.Path }

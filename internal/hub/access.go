@@ -16,7 +16,6 @@ import (
 
 	"github.com/havre-cloud/havre/internal/havre"
 	"github.com/havre-cloud/havre/internal/store"
-	"github.com/havre-cloud/havre/svn"
 )
 
 // accessAge is how old what the hub knows about people may be. Another process revokes a device: its
@@ -34,6 +33,13 @@ type access struct {
 	devices map[havre.DeviceID]bool  // those that may come in
 	folders map[havre.FolderID]store.Folder
 	grants  map[havre.UserID][]store.Grant
+	reaches map[reachKey]*reach
+}
+
+// reachKey is a person and a folder.
+type reachKey struct {
+	user   havre.UserID
+	folder havre.FolderID
 }
 
 func newAccess(s *store.Store) *access { return &access{store: s} }
@@ -61,6 +67,7 @@ func (a *access) refresh(ctx context.Context) error {
 		a.devices = map[havre.DeviceID]bool{}
 		a.folders = map[havre.FolderID]store.Folder{}
 		a.grants = map[havre.UserID][]store.Grant{}
+		a.reaches = map[reachKey]*reach{}
 	}
 	a.asked = time.Now()
 	return nil
@@ -103,63 +110,52 @@ func (a *access) alive(ctx context.Context, id havre.DeviceID) error {
 	return nil
 }
 
-// of returns the folder and the grants that the user has, in whatever folders.
-func (a *access) of(ctx context.Context, user havre.UserID, id havre.FolderID) (store.Folder, []store.Grant, error) {
-	grants, err := a.grantsOf(ctx, user)
-	if err != nil {
-		return store.Folder{}, nil, err
-	}
+// of returns the folder and what the user may do in it.
+func (a *access) of(ctx context.Context, user havre.UserID, id havre.FolderID) (store.Folder, *reach, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if f, ok := a.folders[id]; ok {
-		return f, grants, nil
-	}
-	f, err := a.store.Folder(ctx, id)
-	if err != nil {
+	if err := a.refresh(ctx); err != nil {
 		return store.Folder{}, nil, err
 	}
-	a.folders[id] = f
-	return f, grants, nil
+	f, ok := a.folders[id]
+	if !ok {
+		var err error
+		if f, err = a.store.Folder(ctx, id); err != nil {
+			return store.Folder{}, nil, err
+		}
+		a.folders[id] = f
+	}
+	r, err := a.reach(ctx, user, id)
+	return f, r, err
 }
 
-// grantsOf returns the grants that the user has, himself or through groups.
-func (a *access) grantsOf(ctx context.Context, user havre.UserID) ([]store.Grant, error) {
+// reachOf returns what the user may do in a folder.
+func (a *access) reachOf(ctx context.Context, user havre.UserID, id havre.FolderID) (*reach, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if err := a.refresh(ctx); err != nil {
 		return nil, err
 	}
-	if g, ok := a.grants[user]; ok {
-		return g, nil
-	}
-	g, err := a.store.GrantsOf(ctx, user)
-	if err != nil {
-		return nil, err
-	}
-	a.grants[user] = g
-	return g, nil
+	return a.reach(ctx, user, id)
 }
 
-// rightAt returns the right that the grants of one person give at a path of a folder: the nearest path
-// upwards that has a grant decides; there, one to the person beats those to groups, and among these
-// the widest wins.
-func rightAt(grants []store.Grant, folder havre.FolderID, path svn.Path) havre.Right {
-	nearest, personal, right := -1, false, havre.RightNone
-	for _, g := range grants {
-		if _, covers := path.Rel(g.Path); g.Folder != folder || !covers || len(g.Path) < nearest {
-			continue
-		}
-		if len(g.Path) > nearest {
-			nearest, personal, right = len(g.Path), false, havre.RightNone
-		}
-		switch {
-		case g.User != "":
-			personal, right = true, g.Right
-		case !personal:
-			right = max(right, g.Right)
-		}
+// reach is reachOf; a.mu is held.
+func (a *access) reach(ctx context.Context, user havre.UserID, id havre.FolderID) (*reach, error) {
+	key := reachKey{user, id}
+	if r, ok := a.reaches[key]; ok {
+		return r, nil
 	}
-	return right
+	grants, ok := a.grants[user]
+	if !ok {
+		var err error
+		if grants, err = a.store.GrantsOf(ctx, user); err != nil {
+			return nil, err
+		}
+		a.grants[user] = grants
+	}
+	r := newReach(grants, id)
+	a.reaches[key] = r
+	return r, nil
 }
 
 // newSecret returns 256 random bits in letters and digits that survive shells, mails and double clicks.

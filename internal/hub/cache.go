@@ -15,11 +15,13 @@ const (
 	maxCached  = 4 << 20
 )
 
-// cacheKey names a revision as it looks from a directory of a repository.
+// cacheKey names a revision as it looks from a directory of a repository, to those who see the same of
+// it; see view.seen.
 type cacheKey struct {
 	location string
 	prefix   svn.Path
 	rev      svn.Revnum
+	seen     string
 }
 
 // revisionCache keeps the latest revisions translated. The first who asks for one translates it while

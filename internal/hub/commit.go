@@ -52,14 +52,14 @@ func (h *Hub) Commit(ctx context.Context, c *havre.Caller, scope havre.Scope, co
 		return nil, err
 	}
 	if done != nil {
-		return answer(commit, done.rev, done.refused), nil
+		return v.answer(commit, done.rev, done.refused), nil
 	}
 	p := newPlan(h.uploads, v, c, commit)
 	rev, err := h.commitPlan(ctx, p, head)
 	if err != nil {
 		return nil, full(err)
 	}
-	result := answer(commit, rev, p.refused)
+	result := v.answer(commit, rev, p.refused)
 	h.log.LogAttrs(ctx, slog.LevelDebug, "commit", slog.String("folder", v.folder.Name), slog.String("device", c.DeviceName),
 		slog.Int64("revision", int64(rev)), slog.Int("changes", len(commit.Changes)), slog.Int("refused", len(result.Refused)))
 	if err := h.uploads.remove(c.Device, p.finished(rev)); err != nil {
@@ -186,13 +186,17 @@ func (p *plan) refusePath(abs svn.Path, reason havre.RefusalReason) bool {
 }
 
 // answer tells what became of the commit.
-func answer(c *havre.Commit, rev svn.Revnum, refused map[int]havre.RefusalReason) *havre.CommitResult {
+func (v *view) answer(c *havre.Commit, rev svn.Revnum, refused map[int]havre.RefusalReason) *havre.CommitResult {
 	r := &havre.CommitResult{Rev: rev}
 	for _, i := range slices.Sorted(maps.Keys(refused)) {
 		if i < 0 || i >= len(c.Changes) {
 			continue // read back from a revision that somebody else may have edited
 		}
-		r.Refused = append(r.Refused, havre.Refusal{Index: i, Path: c.Changes[i].Path, Reason: refused[i], Text: refusalText(refused[i])})
+		text := refusalText(refused[i])
+		if refused[i] == havre.RefusedDenied {
+			text = v.deniedText(&c.Changes[i])
+		}
+		r.Refused = append(r.Refused, havre.Refusal{Index: i, Path: c.Changes[i].Path, Reason: refused[i], Text: text})
 	}
 	return r
 }

@@ -22,47 +22,110 @@ const liveRevisions = 64
 // Revisions that touch nothing in the scope are left out, but for the youngest, so that the cursor
 // moves. repository is the UUID that since belongs to, empty if the caller has none yet;
 // another one, or a since beyond the youngest revision, is havre.CodeHistoryWentBack.
+//
+// With scope.View, changes of the caller's rights are told too, also those before the call, and a caller
+// who may read nothing any more waits for the right to come back. Without it, they end the call.
 func (h *Hub) Follow(ctx context.Context, c *havre.Caller, scope havre.Scope, since svn.Revnum, repository string, send func(*havre.Revision) error) error {
-	v, err := h.view(ctx, c, scope)
+	f := &follower{hub: h, caller: c, send: send}
+	var err error
+	if scope.View == "" {
+		f.v, err = h.view(ctx, c, scope)
+	} else {
+		f.v, err = h.anyView(ctx, c, scope)
+	}
 	if err != nil {
 		return err
+	}
+	f.has = f.v.reach
+	if scope.View != "" {
+		if f.view, err = h.hadView(scope.View, c, f.v); err != nil {
+			return err
+		}
 	}
 	if since < 0 {
 		return invalid("there is no revision %d to follow from", since)
 	}
-	if repository != "" && repository != v.repo.UUID() {
+	if repository != "" && repository != f.v.repo.UUID() {
 		return &havre.Error{Code: havre.CodeHistoryWentBack, Text: "the folder's repository is another one than before"}
 	}
-	for cursor := since; ; {
-		head, err := v.repo.Youngest(ctx)
+	return f.follow(ctx, since)
+}
+
+// hadView reads the view that a follower comes with. One that is not ours tells a stranger nothing about
+// what is there.
+func (h *Hub) hadView(text string, c *havre.Caller, v *view) (*sealed, error) {
+	had, ok := h.seal.open(text, c.User, v.folder.ID)
+	switch {
+	case ok && (had.reach != nil || had.digest == v.reach.digest()):
+		return had, nil
+	case !v.reach.sees(v.scope.Root, true):
+		return nil, errNoFolder()
+	default:
+		return nil, errRightsChanged()
+	}
+}
+
+// follower is one call of Follow.
+type follower struct {
+	hub    *Hub
+	caller *havre.Caller
+	send   func(*havre.Revision) error
+	v      *view
+	cursor svn.Revnum
+	// view is what the follower came with, nil if it does not care about rights.
+	view *sealed
+	// has is what can be read of the tree that the follower has.
+	has *reach
+}
+
+func (f *follower) follow(ctx context.Context, since svn.Revnum) error {
+	f.cursor = since
+	for first := true; ; first = false {
+		head, err := f.v.repo.Youngest(ctx)
 		if err != nil {
 			return err
 		}
-		if head < cursor {
+		if head < f.cursor || first && f.view != nil && head < f.view.rev {
 			return &havre.Error{Code: havre.CodeHistoryWentBack, Text: "the server's history is older than what this device has seen"}
 		}
-		if cursor == since {
-			if err := v.checkRoot(ctx, head); err != nil {
+		if first {
+			if err := f.begin(ctx, head); err != nil {
 				return err
 			}
 		}
-		if cursor < head {
-			if v, err = h.catchUp(ctx, c, v, cursor, head, send); err != nil {
-				return err
-			}
-			cursor = head
-			continue
+		if f.cursor < head {
+			err = f.catchUp(ctx, head, head)
+		} else {
+			err = f.wait(ctx)
 		}
-		if v, err = h.wait(ctx, c, v, cursor); err != nil {
+		if err != nil {
 			return err
 		}
 	}
 }
 
+// begin brings the follower's tree from what it was to what the caller may read now.
+func (f *follower) begin(ctx context.Context, head svn.Revnum) error {
+	if f.view != nil && f.view.digest != f.v.reach.digest() {
+		if f.cursor > f.view.rev {
+			return errRightsChanged()
+		}
+		// The revisions that it has already say which repository this is; it does not apply them.
+		if err := f.catchUp(ctx, f.view.rev, head); err != nil {
+			return err
+		}
+		f.has = f.view.reach
+		if err := f.rights(ctx); err != nil {
+			return err
+		}
+	}
+	return f.v.checkRoot(ctx, head)
+}
+
 // checkRoot fails if the scope is not a directory in head. That is no deletion of what was in it: the
 // follower is told, and keeps what it has.
 func (v *view) checkRoot(ctx context.Context, head svn.Revnum) error {
-	if v.prefix == "" {
+	if v.prefix == "" || !v.sees("", true) {
 		return nil
 	}
 	n, err := v.stat(ctx, "", head)
@@ -75,36 +138,74 @@ func (v *view) checkRoot(ctx context.Context, head svn.Revnum) error {
 	}
 }
 
-// still returns the view anew if the caller may still read it and the device may still come in.
-func (h *Hub) still(ctx context.Context, c *havre.Caller, v *view) (*view, error) {
-	if err := h.access.alive(ctx, c.Device); err != nil {
-		return nil, err
+// still looks at the rights anew, and fails if the device may not come in any more. What has changed for
+// the follower is told at once.
+func (f *follower) still(ctx context.Context) error {
+	h := f.hub
+	if err := h.access.alive(ctx, f.caller.Device); err != nil {
+		return err
 	}
-	return h.view(ctx, c, v.scope)
+	var err error
+	if f.view == nil {
+		f.v, err = h.view(ctx, f.caller, f.v.scope)
+	} else {
+		f.v, err = h.anyView(ctx, f.caller, f.v.scope)
+	}
+	if err != nil || f.has.shape == f.v.reach.shape {
+		return err
+	}
+	if f.view == nil {
+		return errRightsChanged()
+	}
+	return f.rights(ctx)
 }
 
-// catchUp sends the revisions after cursor, up to head.
-func (h *Hub) catchUp(ctx context.Context, c *havre.Caller, v *view, cursor, head svn.Revnum, send func(*havre.Revision) error) (*view, error) {
-	for rev, err := range v.repo.Log(ctx, cursor+1, head) {
+// catchUp sends the revisions after the cursor up to last; head is the youngest.
+func (f *follower) catchUp(ctx context.Context, last, head svn.Revnum) error {
+	if f.cursor >= last {
+		return nil
+	}
+	for rev, err := range f.v.repo.Log(ctx, f.cursor+1, last) {
 		if err != nil {
-			return nil, err
+			return err
 		}
-		if v, err = h.still(ctx, c, v); err != nil {
-			return nil, err
+		if f.cursor >= f.began() {
+			if err := f.still(ctx); err != nil {
+				return err
+			}
 		}
-		s := &sender{hub: h, v: v, caller: c, head: head, send: send}
+		s := &sender{hub: f.hub, v: f.v, caller: f.caller, head: head, send: f.withView}
 		if err := s.revision(ctx, rev); err != nil {
-			return nil, explain(err, "")
+			return explain(err, "")
 		}
+		f.cursor = rev.Rev
 	}
-	return v, nil
+	return nil
 }
 
-// wait returns when there is a revision after cursor.
-func (h *Hub) wait(ctx context.Context, c *havre.Caller, v *view, cursor svn.Revnum) (*view, error) {
+// began is the revision from which on the follower's tree changes.
+func (f *follower) began() svn.Revnum {
+	if f.view == nil {
+		return 0
+	}
+	return f.view.rev
+}
+
+// withView sends a part of a revision, with the view that the follower has after the last.
+func (f *follower) withView(r *havre.Revision) error {
+	if f.view == nil || r.More {
+		return f.send(r)
+	}
+	with := *r
+	with.View = f.hub.seal.make(f.caller.User, f.v.folder.ID, r.Rev, f.v.reach)
+	return f.send(&with)
+}
+
+// wait returns when there is a revision after the cursor.
+func (f *follower) wait(ctx context.Context) error {
 	waiting, stop := context.WithCancel(ctx)
 	ended := make(chan error, 1)
-	repo := v.repo // v is replaced below while the goroutine waits
+	repo, cursor := f.v.repo, f.cursor
 	go func() {
 		_, err := repo.Wait(waiting, cursor)
 		ended <- err
@@ -115,15 +216,13 @@ func (h *Hub) wait(ctx context.Context, c *havre.Caller, v *view, cursor svn.Rev
 	for {
 		select {
 		case err := <-ended:
-			return v, err
+			return err
 		case <-tick.C:
-			next, err := h.still(ctx, c, v)
-			if err != nil {
+			if err := f.still(ctx); err != nil {
 				stop()
 				<-ended //nolint:errcheck // it was told to end
-				return nil, err
+				return explain(err, "")
 			}
-			v = next
 		}
 	}
 }
@@ -147,7 +246,7 @@ func (s *sender) revision(ctx context.Context, rev *svn.Revision) error {
 	if s.head-rev.Rev >= liveRevisions {
 		return s.translate(ctx, rev, s.unchangedSince, send)
 	}
-	key := cacheKey{s.v.folder.Location, s.v.prefix, rev.Rev}
+	key := cacheKey{s.v.folder.Location, s.v.prefix, rev.Rev, s.v.seen()}
 	if own {
 		// The device has the contents. Others will want them, and read them once for all.
 		if parts := s.hub.cache.get(key); parts != nil {
@@ -201,13 +300,19 @@ func (s *sender) translate(ctx context.Context, rev *svn.Revision, choose choose
 	return translate(ctx, s.v, rev, choose, s.skipEmpty(send))
 }
 
-// skipEmpty leaves out what says nothing, unless it is news that the cursor has reached the youngest.
+// skipEmpty leaves out what says nothing, unless it is news that the cursor has reached the youngest. Who
+// made that, and why, is nothing to whoever may not read what it changed.
 func (s *sender) skipEmpty(send func(*havre.Revision) error) func(*havre.Revision) error {
 	return func(r *havre.Revision) error {
-		if len(r.Moves) == 0 && len(r.Removed) == 0 && len(r.Ops) == 0 && !r.More && r.Rev < s.head && r.Origin.Device != s.caller.Device {
+		if len(r.Moves) > 0 || len(r.Removed) > 0 || len(r.Ops) > 0 || r.More || r.Origin.Device == s.caller.Device {
+			return send(r)
+		}
+		if r.Rev < s.head {
 			return nil
 		}
-		return send(r)
+		bare := &havre.Revision{Rev: r.Rev, Time: r.Time}
+		bare.Origin.CommitID, bare.Origin.Confirmed = r.Origin.CommitID, r.Origin.Confirmed
+		return send(bare)
 	}
 }
 

@@ -54,6 +54,7 @@ type Hub struct {
 	repos   *repositories
 	uploads *uploads
 	cache   *revisionCache
+	seal    *seal
 	commits commitGate
 
 	touchMu sync.Mutex
@@ -90,6 +91,9 @@ func Open(ctx context.Context, dir string, opts Options) (*Hub, error) {
 		uploads: newUploads(filepath.Join(dir, "uploads")),
 		cache:   newRevisionCache(cacheBytes),
 		touched: map[havre.DeviceID]time.Time{},
+	}
+	if h.seal, err = newSeal(ctx, s); err != nil {
+		return nil, errors.Join(err, h.Close())
 	}
 	if h.name, err = identify(ctx, s, opts.ServerName); err != nil {
 		return nil, errors.Join(err, h.Close())

@@ -310,7 +310,7 @@ func TestRights(t *testing.T) {
 		{"a near group beats a far person", []store.Grant{{Folder: f, User: user, Right: havre.RightManage}, {Folder: f, Path: "a", Group: group, Right: havre.RightRead}}, "a", havre.RightRead},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			if got := rightAt(row.grants, f, row.path); got != row.want {
+			if got := newReach(row.grants, f).right(row.path); got != row.want {
 				t.Errorf("right %v, want %v", got, row.want)
 			}
 		})

@@ -127,6 +127,9 @@ func (p *plan) try(ctx context.Context, i int, c *havre.Change) (havre.RefusalRe
 	if err != nil {
 		return 0, err
 	}
+	if denied, err := p.denied(ctx, c); denied || err != nil {
+		return havre.RefusedDenied, err
+	}
 	found := target{}
 	if parent.kind == svn.KindDir {
 		if found, err = p.look(ctx, c.Path); err != nil {

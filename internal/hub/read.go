@@ -12,21 +12,20 @@ import (
 	"github.com/havre-cloud/havre/svn"
 )
 
-// Folders returns what the caller may read, by name. A folder whose repository cannot be opened is left
+// Folders returns the folders in which the caller may read anything, by name. A folder whose repository cannot be opened is left
 // out and logged, so that it does not stop the others.
 func (h *Hub) Folders(ctx context.Context, c *havre.Caller) ([]havre.Folder, error) {
 	all, err := h.store.Folders(ctx)
 	if err != nil {
 		return nil, err
 	}
-	grants, err := h.access.grantsOf(ctx, c.User)
-	if err != nil {
-		return nil, err
-	}
 	var mine []havre.Folder
 	for _, f := range all {
-		right := rightAt(grants, f.ID, "")
-		if right < havre.RightRead || !f.Archived.IsZero() {
+		reach, err := h.access.reachOf(ctx, c.User, f.ID)
+		if err != nil {
+			return nil, err
+		}
+		if !reach.sees("", true) || !f.Archived.IsZero() {
 			continue
 		}
 		repo, err := h.repos.get(f.Location)
@@ -41,7 +40,7 @@ func (h *Hub) Folders(ctx context.Context, c *havre.Caller) ([]havre.Folder, err
 			h.log.LogAttrs(ctx, slog.LevelError, "folder cannot be opened", slog.String("folder", f.Name), slog.Any("error", err))
 			continue
 		}
-		mine = append(mine, havre.Folder{ID: f.ID, Name: f.Name, Repository: repo.UUID(), Head: head, Right: right})
+		mine = append(mine, havre.Folder{ID: f.ID, Name: f.Name, Repository: repo.UUID(), Head: head, Right: reach.right(""), View: h.seal.make(c.User, f.ID, head, reach)})
 	}
 	return mine, nil
 }
@@ -55,11 +54,16 @@ func (h *Hub) Head(ctx context.Context, c *havre.Caller, scope havre.Scope) (svn
 	return v.repo.Youngest(ctx)
 }
 
-// List yields what is in the scope at rev, in the order of a walk, from behind the path after on. The
-// scope's root itself is not listed. It ends after the first error.
+// List yields what the caller sees in the scope at rev, in the order of a walk, from behind the path
+// after on. The scope's root itself is not listed. It ends after the first error, which is
+// havre.CodeRightsChanged when what the caller may read is not what it was at scope.View, or changes
+// before the end.
 func (h *Hub) List(ctx context.Context, c *havre.Caller, scope havre.Scope, rev svn.Revnum, after svn.Path) iter.Seq2[havre.Item, error] {
 	return func(yield func(havre.Item, error) bool) {
 		v, err := h.view(ctx, c, scope)
+		if err == nil && scope.View != "" && !h.seal.fits(scope.View, c.User, v) {
+			err = errRightsChanged()
+		}
 		if err != nil {
 			yield(havre.Item{}, err)
 			return
@@ -68,7 +72,8 @@ func (h *Hub) List(ctx context.Context, c *havre.Caller, scope havre.Scope, rev 
 			yield(havre.Item{}, err)
 			return
 		}
-		for n, err := range v.repo.Walk(ctx, v.prefix, rev, after) {
+		count := 0
+		for n, err := range v.walk(ctx, "", rev, after) {
 			if err != nil {
 				yield(havre.Item{}, explain(err, ""))
 				return
@@ -76,6 +81,12 @@ func (h *Hub) List(ctx context.Context, c *havre.Caller, scope havre.Scope, rev 
 			p, ok := v.rel(n.Path)
 			if !ok || p == "" {
 				continue
+			}
+			if count++; count%listCheck == 0 {
+				if err := h.sameRights(ctx, c, v); err != nil {
+					yield(havre.Item{}, err)
+					return
+				}
 			}
 			e, err := v.entry(ctx, n, rev)
 			if err != nil {
@@ -86,7 +97,75 @@ func (h *Hub) List(ctx context.Context, c *havre.Caller, scope havre.Scope, rev 
 				return
 			}
 		}
+		if err := h.sameRights(ctx, c, v); err != nil {
+			yield(havre.Item{}, err)
+		}
 	}
+}
+
+// listCheck is after how many entries of a listing the rights are looked at again.
+const listCheck = 1000
+
+// sameRights fails if the caller may not read any more, or not the same as when v was made.
+func (h *Hub) sameRights(ctx context.Context, c *havre.Caller, v *view) error {
+	now, err := h.view(ctx, c, v.scope)
+	if err == nil && now.reach.shape != v.reach.shape {
+		err = errRightsChanged()
+	}
+	return err
+}
+
+// walk yields what the caller sees at and below p, in the order of svn.Repository.Walk, whose after is a
+// path of the repository. What is hidden is not looked at.
+func (v *view) walk(ctx context.Context, p svn.Path, rev svn.Revnum, after svn.Path) iter.Seq2[*svn.Node, error] {
+	if v.reach.readsAll(v.inFolder(p)) {
+		return v.repo.Walk(ctx, v.abs(p), rev, after)
+	}
+	return func(yield func(*svn.Node, error) bool) {
+		n, err := v.repo.Stat(ctx, v.abs(p), rev)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		v.walkNode(ctx, p, n, rev, after, yield)
+	}
+}
+
+// walkNode yields a node and what is in it, and says whether to go on.
+func (v *view) walkNode(ctx context.Context, p svn.Path, n *svn.Node, rev svn.Revnum, after svn.Path, yield func(*svn.Node, error) bool) bool {
+	abs := v.abs(p)
+	_, inside := after.Rel(abs) // goes on somewhere in it
+	switch {
+	case !v.seesNode(p, n):
+		return true
+	case after != "" && abs.Compare(after) <= 0 && !inside:
+		return true
+	}
+	if v.reach.readsAll(v.inFolder(p)) {
+		for n, err := range v.repo.Walk(ctx, abs, rev, after) {
+			if !yield(n, err) || err != nil {
+				return false
+			}
+		}
+		return true
+	}
+	if (after == "" || abs.Compare(after) > 0) && !yield(n, nil) {
+		return false
+	}
+	if n.Kind != svn.KindDir {
+		return true
+	}
+	for c, err := range v.repo.List(ctx, abs, rev, true) {
+		if err != nil {
+			yield(nil, err)
+			return false
+		}
+		at, ok := v.rel(c.Path)
+		if ok && !v.walkNode(ctx, at, c, rev, after, yield) {
+			return false
+		}
+	}
+	return true
 }
 
 // after translates the path that a walk continues behind; "" is the beginning.

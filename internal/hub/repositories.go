@@ -74,7 +74,9 @@ type view struct {
 	folder store.Folder
 	scope  havre.Scope
 	prefix svn.Path // of the scope in the repository
-	grants []store.Grant
+	reach  *reach
+	// whole: everything in the scope can be read, so that nothing has to be left out.
+	whole bool
 }
 
 // errNoFolder does not tell a folder that is not there from one that the caller may not read.
@@ -82,23 +84,47 @@ func errNoFolder() error {
 	return &havre.Error{Code: havre.CodeDenied, Text: "there is no such folder, or you may not read it: ask who manages it"}
 }
 
-// view returns the scope if the caller may read it.
+// errArchived is for those who could read the folder if it were not put away.
+func errArchived(f *store.Folder) error {
+	return &havre.Error{Code: havre.CodeUnavailable, Text: fmt.Sprintf("the folder %s is archived: nothing can be read or changed in it until an administrator takes it back", f.Name)}
+}
+
+// view returns the scope if the caller may read something in it.
 func (h *Hub) view(ctx context.Context, c *havre.Caller, scope havre.Scope) (*view, error) {
+	v, err := h.anyView(ctx, c, scope)
+	if err != nil {
+		return nil, err
+	}
+	if !v.reach.sees(scope.Root, true) {
+		return nil, errNoFolder()
+	}
+	return v, nil
+}
+
+// anyView is view also where the caller may read nothing, which the caller must not notice.
+func (h *Hub) anyView(ctx context.Context, c *havre.Caller, scope havre.Scope) (*view, error) {
 	if _, err := svn.CheckPath(string(scope.Root)); err != nil {
 		return nil, &havre.Error{Code: havre.CodeInvalid, Text: fmt.Sprintf("%q cannot be a directory of a folder", scope.Root), Cause: err}
 	}
-	f, grants, err := h.access.of(ctx, c.User, scope.Folder)
-	if havre.CodeOf(err) == havre.CodeNotFound || err == nil && rightAt(grants, f.ID, scope.Root) < havre.RightRead {
+	f, reach, err := h.access.of(ctx, c.User, scope.Folder)
+	if havre.CodeOf(err) == havre.CodeNotFound {
 		return nil, errNoFolder()
 	}
 	if err != nil {
 		return nil, err
 	}
+	if !f.Archived.IsZero() && reach.sees(scope.Root, true) {
+		return nil, errArchived(&f)
+	}
 	repo, err := h.repos.get(f.Location)
 	if err != nil {
 		return nil, err
 	}
-	return &view{repo: repo, folder: f, scope: scope, prefix: f.Prefix.Join(string(scope.Root)), grants: grants}, nil
+	scope.View = ""
+	return &view{
+		repo: repo, folder: f, scope: scope, prefix: f.Prefix.Join(string(scope.Root)),
+		reach: reach, whole: reach.readsAll(scope.Root),
+	}, nil
 }
 
 // reserved is the directory of a replica that belongs to the client; it is never synchronised.
@@ -123,8 +149,28 @@ func (v *view) rel(abs svn.Path) (svn.Path, bool) {
 
 // right returns what the caller may do at the path.
 func (v *view) right(p svn.Path) havre.Right {
-	return rightAt(v.grants, v.folder.ID, v.scope.Root.Join(string(p)))
+	return v.reach.right(v.inFolder(p))
 }
+
+// inFolder returns the path as the grants have it.
+func (v *view) inFolder(p svn.Path) svn.Path { return v.scope.Root.Join(string(p)) }
+
+// sees says whether what is at the path is visible to the caller, see reach.
+func (v *view) sees(p svn.Path, dir bool) bool { return v.whole || v.reach.sees(v.inFolder(p), dir) }
+
+// seesAll says whether everything at and below the path is visible.
+func (v *view) seesAll(p svn.Path) bool { return v.whole || v.reach.readsAll(v.inFolder(p)) }
+
+// seen is equal for those who see the same in the same scope of a folder; empty for all who see everything.
+func (v *view) seen() string {
+	if v.whole {
+		return ""
+	}
+	return string(v.folder.ID) + " " + v.reach.shape
+}
+
+// seesNode is sees for a node of the repository.
+func (v *view) seesNode(p svn.Path, n *svn.Node) bool { return v.sees(p, n.Kind == svn.KindDir) }
 
 // stat returns the node at p in rev, or nil if there is none.
 func (v *view) stat(ctx context.Context, p svn.Path, rev svn.Revnum) (*svn.Node, error) {

@@ -44,7 +44,9 @@ func translate(ctx context.Context, v *view, rev *svn.Revision, choose chooser, 
 	if err := t.findMoves(ctx); err != nil {
 		return err
 	}
-	t.remove()
+	if err := t.remove(ctx); err != nil {
+		return err
+	}
 	for len(t.todo) > 0 {
 		if err := t.next(ctx); err != nil {
 			return err
@@ -66,8 +68,9 @@ type translation struct {
 	added map[svn.Path]*addition // by path
 	froms map[svn.Path]svn.Path  // of moves: where to
 
-	part  havre.Revision
-	bytes int // of contents in part
+	part   havre.Revision
+	bytes  int  // of contents in part
+	hidden bool // it changed something that is not visible
 }
 
 // addition is a node that this revision added or put in the place of another.
@@ -98,6 +101,10 @@ func (t *translation) collect(changes []svn.PathChange) (newRoot bool) {
 		}
 		c.Path = p
 		t.todo = append(t.todo, c)
+		t.hidden = t.hidden || !t.v.sees(p, c.Kind == svn.KindDir)
+	}
+	if t.hidden {
+		t.part.Message = "" // it may name what the person may not read
 	}
 	slices.SortStableFunc(t.todo, func(a, b svn.PathChange) int { return a.Path.Compare(b.Path) })
 	t.gone, t.edits, t.froms = map[svn.Path]bool{}, map[svn.Path]bool{}, map[svn.Path]svn.Path{}
@@ -141,8 +148,8 @@ func (t *translation) findMoves(ctx context.Context) error {
 			continue
 		}
 		from, ok := t.v.rel(c.CopyFrom.Path)
-		if !ok || from == "" || !within(t.gone, from) {
-			continue
+		if !ok || from == "" || !within(t.gone, from) || !t.v.seesAll(from) || !t.v.seesAll(c.Path) {
+			continue // to whoever does not see both wholly it is a deletion, or something new
 		}
 		same, err := t.unchanged(ctx, from, c.CopyFrom.Rev)
 		if err != nil {
@@ -215,8 +222,9 @@ func (t *translation) free(p svn.Path) bool {
 }
 
 // remove lists what the tree before loses. A replaced node is listed where what replaces it would not
-// simply take over the entry: a moved node, or a directory, which would keep what was in the old one.
-func (t *translation) remove() {
+// simply take over the entry: a moved node, a directory, which would keep what was in the old one, or
+// what is not visible.
+func (t *translation) remove(ctx context.Context) error {
 	for _, c := range t.todo {
 		if !t.gone[c.Path] {
 			continue
@@ -224,10 +232,31 @@ func (t *translation) remove() {
 		if _, moved := t.froms[c.Path]; moved {
 			continue
 		}
-		if c.Action == svn.ActionDelete || c.Kind == svn.KindDir || t.added[c.Path].how == addMoved {
+		covered := c.Action != svn.ActionDelete && c.Kind != svn.KindDir && t.added[c.Path].how != addMoved && t.v.sees(c.Path, false)
+		if covered {
+			continue
+		}
+		saw, err := t.saw(ctx, c.Path)
+		if err != nil {
+			return err
+		}
+		if saw {
 			t.part.Removed = append(t.part.Removed, c.Path)
 		}
 	}
+	return nil
+}
+
+// saw says whether what was at the path before the revision was visible.
+func (t *translation) saw(ctx context.Context, p svn.Path) (bool, error) {
+	if t.v.sees(p, false) {
+		return true, nil
+	}
+	if !t.v.sees(p, true) {
+		return false, nil
+	}
+	n, err := t.v.stat(ctx, p, t.rev-1)
+	return n != nil && n.Kind == svn.KindDir, err
 }
 
 // next lists the first change of t.todo.
@@ -270,6 +299,9 @@ func (t *translation) next(ctx context.Context) error {
 
 // put lists the node at p as it is now.
 func (t *translation) put(ctx context.Context, p svn.Path) error {
+	if !t.v.sees(p, true) {
+		return nil
+	}
 	n, err := t.v.repo.Stat(ctx, t.v.abs(p), t.rev)
 	if err != nil {
 		return err
@@ -279,7 +311,7 @@ func (t *translation) put(ctx context.Context, p svn.Path) error {
 
 // walk lists what is at and in the copy at root; what the revision added in there has its own turn.
 func (t *translation) walk(ctx context.Context, root svn.Path) error {
-	for n, err := range t.v.repo.Walk(ctx, t.v.abs(root), t.rev, "") {
+	for n, err := range t.v.walk(ctx, root, t.rev, "") {
 		if err != nil {
 			return err
 		}
@@ -310,6 +342,9 @@ func (t *translation) belongs(p, root svn.Path) bool {
 }
 
 func (t *translation) putNode(ctx context.Context, p svn.Path, n *svn.Node) error {
+	if !t.v.seesNode(p, n) {
+		return nil
+	}
 	op := havre.Op{Kind: havre.OpPut, Path: p}
 	var err error
 	if op.Entry, err = t.v.entry(ctx, n, t.rev); err != nil {
@@ -331,7 +366,10 @@ func (t *translation) putNode(ctx context.Context, p svn.Path, n *svn.Node) erro
 
 // newRoot lists the whole view, whose root is another one than before, or gone: see checkRoot.
 func (t *translation) newRoot(ctx context.Context) error {
-	t.todo = nil
+	t.todo, t.part.Message = nil, ""
+	if !t.v.sees("", true) {
+		return nil
+	}
 	before, err := t.v.stat(ctx, "", t.rev-1)
 	if err != nil {
 		return err
@@ -341,7 +379,7 @@ func (t *translation) newRoot(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			if p, ok := t.v.rel(n.Path); ok {
+			if p, ok := t.v.rel(n.Path); ok && t.v.seesNode(p, n) {
 				t.part.Removed = append(t.part.Removed, p)
 			}
 		}
@@ -359,7 +397,7 @@ func (t *translation) newRoot(ctx context.Context) error {
 		return t.v.checkRoot(ctx, head)
 	}
 	t.added = map[svn.Path]*addition{}
-	for n, err := range t.v.repo.Walk(ctx, t.v.prefix, t.rev, "") {
+	for n, err := range t.v.walk(ctx, "", t.rev, "") {
 		if err != nil {
 			return err
 		}
