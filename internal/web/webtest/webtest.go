@@ -1,0 +1,284 @@
+// Package webtest looks at pages with a real Chromium, for tests: screenshots, rules of accessibility,
+// what the console says, which hosts were asked, and how long things take.
+//
+// Start opens one browser; its tabs are for one goroutine each.
+package webtest
+
+import (
+	"context"
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+)
+
+//go:embed testdata/axe.min.js
+var axe string
+
+// Browser is one running Chromium with the server that it looks at.
+type Browser struct {
+	URL string // of the server: https://127.0.0.1:PORT
+
+	ctx context.Context //nolint:containedctx // chromedp keeps the browser in it
+}
+
+// Start serves the handler over TLS and opens a browser; both end with the test. The browser is the
+// program "chromium"; that it is absent is a failure.
+func Start(t *testing.T, handler http.Handler) *Browser {
+	t.Helper()
+	server := httptest.NewUnstartedServer(handler)
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	options := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath("chromium"), chromedp.NoSandbox, chromedp.IgnoreCertErrors, chromedp.DisableGPU,
+		chromedp.UserDataDir(t.TempDir()), chromedp.WSURLReadTimeout(time.Minute),
+		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-background-networking", true),
+		chromedp.Flag("hide-scrollbars", true), chromedp.Flag("lang", "en-GB"),
+		chromedp.Flag("force-color-profile", "srgb"),
+	)
+	allocated, stop := chromedp.NewExecAllocator(context.WithoutCancel(t.Context()), options...)
+	ctx, end := chromedp.NewContext(allocated)
+	t.Cleanup(func() {
+		_ = chromedp.Cancel(ctx) // asks it to end and waits
+		end()
+		stop()
+	})
+	if err := chromedp.Run(ctx); err != nil {
+		t.Fatalf("start chromium: %v", err)
+	}
+	return &Browser{URL: server.URL, ctx: ctx}
+}
+
+// Size is one of the sizes that pages are looked at in.
+type Size struct {
+	Width, Height int64
+	Phone         bool
+}
+
+// The sizes of the pictures.
+var (
+	Desktop = Size{Width: 1280, Height: 900}
+	Phone   = Size{Width: 390, Height: 844, Phone: true}
+)
+
+// Tab is one page of the browser. What goes wrong in it fails its test at the end, unless Forget was
+// called.
+type Tab struct {
+	Ctx context.Context //nolint:containedctx // chromedp keeps the tab in it
+
+	t    *testing.T
+	b    *Browser
+	mu   sync.Mutex // guards the following
+	bad  []string
+	sent float64 // bytes that the page has transferred
+	skip []string
+}
+
+// Tab opens a page of a size, with cookies of the server. It ends with the test.
+func (b *Browser) Tab(t *testing.T, size Size, cookies map[string]string) *Tab {
+	t.Helper()
+	ctx, end := chromedp.NewContext(b.ctx, chromedp.WithNewBrowserContext())
+	t.Cleanup(end)
+	tab := &Tab{Ctx: ctx, t: t, b: b}
+	chromedp.ListenTarget(ctx, tab.watch)
+	metrics := emulation.SetDeviceMetricsOverride(size.Width, size.Height, 1, size.Phone)
+	if size.Phone {
+		metrics = emulation.SetDeviceMetricsOverride(size.Width, size.Height, 2, true)
+	}
+	tab.Run(metrics, network.Enable(), log.Enable(), runtime.Enable())
+	if size.Phone {
+		tab.Run(emulation.SetTouchEmulationEnabled(true))
+	}
+	for name, value := range cookies {
+		tab.Cookie(name, value)
+	}
+	t.Cleanup(func() {
+		tab.mu.Lock()
+		defer tab.mu.Unlock()
+		for _, line := range tab.bad {
+			t.Errorf("in the browser: %s", line)
+		}
+	})
+	return tab
+}
+
+// Cookie sets a cookie; an empty value removes it.
+func (tab *Tab) Cookie(name, value string) {
+	tab.t.Helper()
+	if value == "" {
+		tab.Run(network.DeleteCookies(name).WithURL(tab.b.URL))
+		return
+	}
+	tab.Run(network.SetCookie(name, value).WithURL(tab.b.URL).WithPath("/").WithSecure(true).WithHTTPOnly(true).
+		WithSameSite(network.CookieSameSiteLax))
+}
+
+// Run executes actions, within a minute.
+func (tab *Tab) Run(actions ...chromedp.Action) {
+	tab.t.Helper()
+	ctx, cancel := context.WithTimeout(tab.Ctx, time.Minute)
+	defer cancel()
+	if err := chromedp.Run(ctx, actions...); err != nil {
+		tab.t.Fatalf("in the browser: %v", err)
+	}
+}
+
+// Open goes to an address of the server and waits until everything is there.
+func (tab *Tab) Open(path string) {
+	tab.t.Helper()
+	tab.mu.Lock()
+	tab.sent = 0
+	tab.mu.Unlock()
+	tab.Run(chromedp.Navigate(tab.b.URL+path), chromedp.Evaluate(`document.fonts.ready.then(() => true)`, nil,
+		func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }))
+}
+
+// Eval evaluates a script, which may be a promise, and decodes what it returns into v.
+func (tab *Tab) Eval(script string, v any) {
+	tab.t.Helper()
+	tab.Run(chromedp.Evaluate(script, v, func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }))
+}
+
+// Until waits until a script returns true, for ten seconds at most.
+func (tab *Tab) Until(script string) {
+	tab.t.Helper()
+	end := time.Now().Add(10 * time.Second)
+	for {
+		var ok bool
+		tab.Eval("!!("+script+")", &ok)
+		if ok {
+			return
+		}
+		if time.Now().After(end) {
+			tab.t.Fatalf("in the browser: never %s", script)
+		}
+		time.Sleep(30 * time.Millisecond)
+	}
+}
+
+// Screenshot keeps what is seen as NAME.png among the test's artefacts, or in $HAVRE_SHOTS.
+func (tab *Tab) Screenshot(name string) {
+	tab.t.Helper()
+	dir := os.Getenv("HAVRE_SHOTS")
+	if dir == "" {
+		dir = tab.t.ArtifactDir()
+	}
+	var png []byte
+	tab.Run(chromedp.ActionFunc(func(ctx context.Context) (err error) {
+		png, err = page.CaptureScreenshot().WithFormat(page.CaptureScreenshotFormatPng).Do(ctx)
+		return err
+	}))
+	if err := os.WriteFile(filepath.Join(dir, name+".png"), png, 0o644); err != nil {
+		tab.t.Error(err)
+	}
+}
+
+// Axe fails the test for each rule of accessibility (WCAG 2.2 A and AA, and axe-core's best practices)
+// that the page breaks.
+func (tab *Tab) Axe(name string) {
+	tab.t.Helper()
+	// The policy of the pages allows no scripts but the server's; the debugger's are exempt.
+	tab.Eval(axe+";true", nil)
+	var found []struct {
+		ID, Help string
+		Nodes    []struct {
+			HTML, FailureSummary string
+		}
+	}
+	tab.Eval(`axe.run(document, {resultTypes: ["violations"]}).then(r => r.violations)`, &found)
+	for _, v := range found {
+		for i, n := range v.Nodes {
+			if i == 3 {
+				tab.t.Errorf("%s: axe %s: and %d more", name, v.ID, len(v.Nodes)-i)
+				break
+			}
+			tab.t.Errorf("%s: axe %s: %s: %.300s\n%s", name, v.ID, v.Help, n.HTML, n.FailureSummary)
+		}
+	}
+}
+
+// Transferred returns how many bytes the page has cost so far since Open.
+func (tab *Tab) Transferred() int64 {
+	tab.mu.Lock()
+	defer tab.mu.Unlock()
+	return int64(tab.sent)
+}
+
+// Paint returns when the page first showed something, in milliseconds since the click.
+func (tab *Tab) Paint() float64 {
+	tab.t.Helper()
+	var ms float64
+	tab.Eval(`new Promise(done => {
+		const look = () => { const p = performance.getEntriesByName("first-contentful-paint")[0]; p ? done(p.startTime) : setTimeout(look, 10); };
+		look();
+	})`, &ms)
+	return ms
+}
+
+// NextPaint does something in the page and returns how long it took until the next frame was shown, in
+// milliseconds.
+func (tab *Tab) NextPaint(script string) float64 {
+	tab.t.Helper()
+	var ms float64
+	tab.Eval(`new Promise(done => { const t = performance.now(); `+script+`;
+		requestAnimationFrame(() => { const c = new MessageChannel(); c.port1.onmessage = () => done(performance.now() - t); c.port2.postMessage(0); }); })`, &ms)
+	return ms
+}
+
+// Expect lets lines of the console that contain the text pass: a page that is not there says so.
+func (tab *Tab) Expect(text string) {
+	tab.mu.Lock()
+	defer tab.mu.Unlock()
+	tab.skip = append(tab.skip, text)
+}
+
+// watch collects what is wrong: errors of scripts, lines of the console, requests to other hosts.
+func (tab *Tab) watch(event any) {
+	tab.mu.Lock()
+	defer tab.mu.Unlock()
+	switch e := event.(type) {
+	case *runtime.EventExceptionThrown:
+		tab.wrong(e.ExceptionDetails.Error())
+	case *runtime.EventConsoleAPICalled:
+		if e.Type == runtime.APITypeError || e.Type == runtime.APITypeWarning || e.Type == runtime.APITypeAssert {
+			b, _ := json.Marshal(e.Args)
+			tab.wrong(string(b))
+		}
+	case *log.EventEntryAdded:
+		if e.Entry.Level == log.LevelError || e.Entry.Level == log.LevelWarning {
+			tab.wrong(fmt.Sprintf("%s %s", e.Entry.Text, e.Entry.URL))
+		}
+	case *network.EventRequestWillBeSent:
+		u, err := url.Parse(e.Request.URL)
+		if err != nil || (u.Scheme != "data" && u.Scheme != "blob" && u.Scheme != "about" && !strings.HasPrefix(e.Request.URL, tab.b.URL+"/")) {
+			tab.wrong("asked another host: " + e.Request.URL)
+		}
+	case *network.EventLoadingFinished:
+		tab.sent += e.EncodedDataLength
+	}
+}
+
+func (tab *Tab) wrong(text string) {
+	for _, s := range tab.skip {
+		if strings.Contains(text, s) {
+			return
+		}
+	}
+	tab.bad = append(tab.bad, text)
+}
