@@ -77,7 +77,7 @@ func (a *admin) firstAdmin(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	users = slices.DeleteFunc(users, func(u store.User) bool { return !u.Admin })
+	users = slices.DeleteFunc(users, func(u store.User) bool { return !u.IsAdmin() })
 	if len(users) == 0 {
 		return "", &havre.Error{Code: havre.CodeNotFound, Text: "the server has no administrator yet; start the server once: havre serve --data " + quoteArg(a.dir)}
 	}

@@ -47,7 +47,11 @@ func (c *userAddCmd) Run(ctx context.Context, con *console) error {
 		return err
 	}
 	defer a.Close()
-	user, err := a.AddUser(ctx, store.NewUser{Name: c.Name, DisplayName: c.DisplayName, Admin: c.Admin})
+	role := store.RoleMember
+	if c.Admin {
+		role = store.RoleAdmin
+	}
+	user, err := a.AddUser(ctx, store.NewUser{Name: c.Name, DisplayName: c.DisplayName, Role: role})
 	if err != nil {
 		return err
 	}
@@ -77,8 +81,8 @@ func (c *userListCmd) Run(ctx context.Context, con *console) error {
 		switch {
 		case u.Disabled:
 			note = "disabled"
-		case u.Admin:
-			note = "administrator"
+		case u.Role != store.RoleMember:
+			note = u.Role.String()
 		}
 		rows = append(rows, []string{shown(u.Name), shown(u.DisplayName), u.Created.Local().Format(time.DateOnly), note})
 	}

@@ -1,6 +1,12 @@
 package havre
 
-import "github.com/havre-cloud/havre/svn"
+import (
+	"context"
+	"net"
+	"strings"
+
+	"github.com/havre-cloud/havre/svn"
+)
 
 // Caller is who a request comes from, once its token is known.
 type Caller struct {
@@ -8,6 +14,18 @@ type Caller struct {
 	UserName   string
 	Device     DeviceID
 	DeviceName string
+}
+
+// webDevice begins the identifiers of what is no device: the browsers of a person.
+const webDevice = "web-"
+
+// WebDevice stands for all browsers of a person where a device is asked for.
+func WebDevice(user UserID) DeviceID { return DeviceID(webDevice + string(user)) }
+
+// UserOfWeb returns whose browsers the identifier stands for, false if it is that of a device.
+func UserOfWeb(id DeviceID) (UserID, bool) {
+	user, ok := strings.CutPrefix(string(id), webDevice)
+	return UserID(user), ok
 }
 
 // JoinRequest asks to pair a device.
@@ -44,4 +62,43 @@ type ReplicaReport struct {
 	Revision svn.Revnum // cursor
 	Pending  int64      // changes not yet applied or committed
 	Error    string     // for the person; empty when all is well
+	Place    string     // the directory on the device
+	HeldUp   int64      // deletions made on the device that wait for a person
+	HeldDown int64      // deletions made by others that wait for a person before they happen on the device
+}
+
+// Decision is what a person decided about deletions that wait.
+type Decision uint8
+
+// The decisions.
+const (
+	DecisionNone   Decision = iota
+	DecisionKeep            // what was deleted comes back
+	DecisionDelete          // the deletions happen
+)
+
+func (d Decision) String() string { return [...]string{"none", "keep", "delete"}[min(d, DecisionDelete)] }
+
+// HeldDecision tells a device what a person decided about the Count deletions that wait in a replica.
+type HeldDecision struct {
+	Scope    Scope
+	Decision Decision
+	Count    int64
+}
+
+type peerKey struct{}
+
+// WithPeer returns a context that knows the network address, HOST:PORT, of who asks.
+func WithPeer(ctx context.Context, address string) context.Context {
+	return context.WithValue(ctx, peerKey{}, address)
+}
+
+// PeerOf returns the IP address of who asks, "" if nobody knows.
+func PeerOf(ctx context.Context) string {
+	address, _ := ctx.Value(peerKey{}).(string)
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return address
+	}
+	return host
 }

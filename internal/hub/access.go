@@ -22,18 +22,23 @@ import (
 // streams end within twice this time.
 const accessAge = 400 * time.Millisecond
 
+// accountAge is how long after an account has expired its devices and browsers stop at the latest.
+const accountAge = 15 * time.Second
+
 // access remembers who may do what, as long as the store's access version stays the same.
 type access struct {
 	store *store.Store
 
-	mu      sync.Mutex // guards the following
-	asked   time.Time  // when version was read
-	version int64
-	callers map[string]*havre.Caller // by hash of the token
-	devices map[havre.DeviceID]bool  // those that may come in
-	folders map[havre.FolderID]store.Folder
-	grants  map[havre.UserID][]store.Grant
-	reaches map[reachKey]*reach
+	mu       sync.Mutex // guards the following
+	asked    time.Time  // when version was read
+	version  int64
+	callers  map[string]*havre.Caller // by hash of the token
+	devices  map[havre.DeviceID]bool  // those that may come in
+	sessions map[string]*Session      // by hash of the token
+	made     time.Time                // when the maps were begun
+	folders  map[havre.FolderID]store.Folder
+	grants   map[havre.UserID][]store.Grant
+	reaches  map[reachKey]*reach
 }
 
 // reachKey is a person and a folder.
@@ -61,9 +66,11 @@ func (a *access) refresh(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if v != a.version || a.callers == nil {
-		a.version = v
+	// An account that expires raises no version: what is known is dropped now and then.
+	if v != a.version || a.callers == nil || time.Since(a.made) > accountAge {
+		a.version, a.made = v, time.Now()
 		a.callers = map[string]*havre.Caller{}
+		a.sessions = map[string]*Session{}
 		a.devices = map[havre.DeviceID]bool{}
 		a.folders = map[havre.FolderID]store.Folder{}
 		a.grants = map[havre.UserID][]store.Grant{}
@@ -103,7 +110,15 @@ func (a *access) alive(ctx context.Context, id havre.DeviceID) error {
 	if a.devices[id] {
 		return nil
 	}
-	if _, err := a.store.ActiveDevice(ctx, id); err != nil {
+	if user, web := havre.UserOfWeb(id); web {
+		u, err := a.store.User(ctx, user)
+		if havre.CodeOf(err) == havre.CodeNotFound || err == nil && u.Closed(time.Now()) {
+			return &havre.Error{Code: havre.CodeUnauthenticated, Text: "the account is closed: ask an administrator to reopen it"}
+		}
+		if err != nil {
+			return err
+		}
+	} else if _, err := a.store.ActiveDevice(ctx, id); err != nil {
 		return err
 	}
 	a.devices[id] = true

@@ -74,7 +74,7 @@ func (a *Admin) Bootstrap(ctx context.Context, name string) (*FirstStart, error)
 	if err != nil || len(users) > 0 {
 		return nil, err
 	}
-	admin, err := a.AddUser(ctx, store.NewUser{Name: name, Admin: true})
+	admin, err := a.AddUser(ctx, store.NewUser{Name: name, Role: store.RoleAdmin})
 	if err != nil {
 		return nil, err
 	}

@@ -39,26 +39,34 @@ type Options struct {
 	// ServerName is what devices are told when they join. If empty, it is the one of the last
 	// start, or "havre".
 	ServerName string
+	// Now is the clock by which accounts expire; time.Now if nil.
+	Now func() time.Time
 	// Version is this program's.
 	Version string
 }
 
 // Hub is the open core of a server. It is safe for concurrent use.
 type Hub struct {
-	dir     string
-	log     *slog.Logger
-	name    string // of the server
-	store   *store.Store
-	lock    *os.File
-	access  *access
-	repos   *repositories
-	uploads *uploads
-	cache   *revisionCache
-	seal    *seal
-	commits commitGate
+	dir       string
+	log       *slog.Logger
+	name      string // of the server
+	store     *store.Store
+	lock      *os.File
+	access    *access
+	repos     *repositories
+	uploads   *uploads
+	cache     *revisionCache
+	seal      *seal
+	commits   commitGate
+	passwords *hashing
+	now       func() time.Time // sessions, second factors and pauses go by it
 
 	touchMu sync.Mutex
 	touched map[havre.DeviceID]time.Time // when the store was last told that the device was there
+
+	presence *presence
+	measures *measures
+	started  time.Time
 }
 
 // touchEvery is how often "last seen" is written for a device that is busy all the time.
@@ -70,6 +78,9 @@ const janitorEvery = time.Hour
 // Open opens the data directory dir, which is made if it is not there, and locks it: havre.CodeUnavailable
 // says that another server has it.
 func Open(ctx context.Context, dir string, opts Options) (*Hub, error) {
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -80,18 +91,21 @@ func Open(ctx context.Context, dir string, opts Options) (*Hub, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := store.Open(ctx, filepath.Join(dir, "havre.db"), store.Options{Program: opts.Version})
+	s, err := store.Open(ctx, filepath.Join(dir, "havre.db"), store.Options{Program: opts.Version, Now: opts.Now})
 	if err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
 	h := &Hub{
 		dir: dir, log: opts.Logger, store: s, lock: lock,
-		access:  newAccess(s),
-		repos:   newRepositories(filepath.Join(dir, "repositories")),
-		uploads: newUploads(filepath.Join(dir, "uploads")),
-		cache:   newRevisionCache(cacheBytes),
+		access:    newAccess(s),
+		repos:     newRepositories(filepath.Join(dir, "repositories")),
+		uploads:   newUploads(filepath.Join(dir, "uploads")),
+		cache:     newRevisionCache(cacheBytes),
+		passwords: newHashing(), now: opts.Now,
 		touched: map[havre.DeviceID]time.Time{},
+		presence: newPresence(), started: time.Now(),
 	}
+	h.measures = newMeasures(h.repos)
 	if h.seal, err = newSeal(ctx, s); err != nil {
 		return nil, errors.Join(err, h.Close())
 	}
@@ -156,12 +170,18 @@ func (h *Hub) Authenticate(ctx context.Context, token string) (*havre.Caller, er
 	if err != nil {
 		return nil, err
 	}
-	if h.mustTouch(c.Device, time.Now()) {
-		if err := h.store.TouchDevice(ctx, c.Device); err != nil {
-			h.log.LogAttrs(ctx, slog.LevelWarn, "last contact not recorded", slog.String("device", string(c.Device)), slog.Any("error", err))
-		}
-	}
+	h.touch(ctx, c.Device)
 	return c, nil
+}
+
+// touch records that the device is there, now and then.
+func (h *Hub) touch(ctx context.Context, id havre.DeviceID) {
+	if !h.mustTouch(id, time.Now()) {
+		return
+	}
+	if err := h.store.TouchDevice(ctx, id, havre.PeerOf(ctx)); err != nil {
+		h.log.LogAttrs(ctx, slog.LevelWarn, "last contact not recorded", slog.String("device", string(id)), slog.Any("error", err))
+	}
 }
 
 func (h *Hub) mustTouch(id havre.DeviceID, now time.Time) bool {
@@ -190,11 +210,6 @@ func (h *Hub) Join(ctx context.Context, r havre.JoinRequest) (*havre.Joined, err
 // Leave makes the caller's token worthless.
 func (h *Hub) Leave(ctx context.Context, c *havre.Caller) error {
 	return h.Admin(actor(c)).RevokeDevice(ctx, c.Device)
-}
-
-// Report records what the caller's replicas have reached.
-func (h *Hub) Report(ctx context.Context, c *havre.Caller, reports []havre.ReplicaReport) error {
-	return full(h.store.SaveReplicas(ctx, c.Device, reports))
 }
 
 func actor(c *havre.Caller) store.Actor { return store.Actor{Name: c.UserName, Device: c.Device} }

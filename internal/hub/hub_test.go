@@ -228,7 +228,7 @@ func TestFirstStart(t *testing.T) {
 		}
 	}()
 	first := ok(h.Admin(store.Console).Bootstrap(t.Context(), "root"))(t)
-	if first == nil || !first.Admin.Admin || len(first.SetupCode) != 14 || first.Invitation.User != "root" {
+	if first == nil || !first.Admin.IsAdmin() || len(first.SetupCode) != 14 || first.Invitation.User != "root" {
 		t.Fatalf("the first start gave %+v", first)
 	}
 	if again := ok(h.Admin(store.Console).Bootstrap(t.Context(), "root"))(t); again != nil {

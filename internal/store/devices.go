@@ -21,6 +21,7 @@ type Device struct {
 	Created  time.Time
 	LastSeen time.Time
 	Revoked  time.Time // zero: it may come in
+	Address  string    // IP address of the last contact
 }
 
 // NewDevice is what Redeem needs to know of the device.
@@ -30,19 +31,19 @@ type NewDevice struct {
 }
 
 const deviceColumns = `devices.id, devices.user_id, users.name, devices.name, devices.platform, devices.version,
-	devices.created_at, devices.last_seen_at, devices.revoked_at`
+	devices.created_at, devices.last_seen_at, devices.revoked_at, devices.address`
 
 func scanDevice(row func(...any) error) (Device, error) {
 	var d Device
 	var created, seen int64
 	var revoked sql.NullInt64
-	err := row(&d.ID, &d.User, &d.UserName, &d.Name, &d.Platform, &d.Version, &created, &seen, &revoked)
+	err := row(&d.ID, &d.User, &d.UserName, &d.Name, &d.Platform, &d.Version, &created, &seen, &revoked, &d.Address)
 	d.Created, d.LastSeen, d.Revoked = fromStamp(created), fromStamp(seen), fromNullStamp(revoked)
 	return d, err
 }
 
 // DeviceByToken returns the device whose token has the hash. An unknown token, a revoked device and a
-// closed account are havre.CodeUnauthenticated.
+// closed or expired account are havre.CodeUnauthenticated.
 func (s *Store) DeviceByToken(ctx context.Context, tokenHash string) (Device, error) {
 	return s.activeDevice(ctx, "token_hash", tokenHash)
 }
@@ -61,7 +62,8 @@ func (s *Store) activeDevice(ctx context.Context, column, value string) (Device,
 		return scanDevice(func(dest ...any) error { return row(append(dest, &disabled)...) })
 	}, func() error {
 		return unauthenticated("the server does not know this device: join again with a new invitation")
-	}, `SELECT `+deviceColumns+`, users.disabled FROM devices JOIN users ON users.id = devices.user_id WHERE devices.`+column+` = ?`, value)
+	}, `SELECT `+deviceColumns+`, users.disabled OR users.expires_at IS NOT NULL AND users.expires_at <= ?
+		FROM devices JOIN users ON users.id = devices.user_id WHERE devices.`+column+` = ?`, s.stamp(), value)
 	switch {
 	case err != nil:
 		return Device{}, err
@@ -89,9 +91,33 @@ func (s *Store) RevokeDevice(ctx context.Context, by Actor, id havre.DeviceID) e
 	})
 }
 
-// TouchDevice records that the device was there.
-func (s *Store) TouchDevice(ctx context.Context, id havre.DeviceID) error {
-	_, err := s.write.ExecContext(ctx, `UPDATE devices SET last_seen_at = ? WHERE id = ?`, s.stamp(), id)
+// Device returns the device, revoked or not.
+func (s *Store) Device(ctx context.Context, id havre.DeviceID) (Device, error) {
+	return queryOne(ctx, s.read, scanDevice, func() error { return notFound("there is no device %s: see the list of devices", id) },
+		`SELECT `+deviceColumns+` FROM devices JOIN users ON users.id = devices.user_id WHERE devices.id = ?`, id)
+}
+
+// RenameDevice gives the device another name on the server's pages. It keeps its own for conflict
+// copies, which it names itself.
+func (s *Store) RenameDevice(ctx context.Context, by Actor, id havre.DeviceID, name string) error {
+	name, err := checkName("device", name)
+	if err != nil {
+		return err
+	}
+	return s.changeAccess(ctx, func(tx *sql.Tx) (AuditEntry, error) {
+		var was string
+		if err := tx.QueryRowContext(ctx, `SELECT name FROM devices WHERE id = ?`, id).Scan(&was); err != nil {
+			return AuditEntry{}, orMissing(err, "there is no device %s: see the list of devices", id)
+		}
+		_, err := tx.ExecContext(ctx, `UPDATE devices SET name = ? WHERE id = ?`, name, id)
+		return by.entry("device.rename", was, name), err
+	})
+}
+
+// TouchDevice records that the device was there, and from which IP address if that is known.
+func (s *Store) TouchDevice(ctx context.Context, id havre.DeviceID, address string) error {
+	_, err := s.write.ExecContext(ctx, `UPDATE devices SET last_seen_at = ?, address = coalesce(nullif(?, ''), address) WHERE id = ?`,
+		s.stamp(), clip(address), id)
 	return err
 }
 
@@ -122,7 +148,8 @@ func (s *Store) Redeem(ctx context.Context, secretHash string, n NewDevice) (*De
 		at := s.stamp()
 		d.Created, d.LastSeen = fromStamp(at), fromStamp(at)
 		err := tx.QueryRowContext(ctx, `SELECT users.id, users.name FROM invitations JOIN users ON users.id = invitations.user_id
-			WHERE secret_hash = ? AND used_at IS NULL AND expires_at > ? AND NOT users.disabled`, secretHash, at).Scan(&d.User, &d.UserName)
+			WHERE secret_hash = ? AND used_at IS NULL AND expires_at > ? AND purpose = 'join'
+				AND NOT users.disabled AND (users.expires_at IS NULL OR users.expires_at > ?)`, secretHash, at, at).Scan(&d.User, &d.UserName)
 		if errors.Is(err, sql.ErrNoRows) {
 			return AuditEntry{}, &havre.Error{Code: havre.CodeDenied, Text: "this invitation is unknown, used already or expired: ask for a new one"}
 		}

@@ -54,5 +54,8 @@ func checkName(what, name string) (string, error) {
 	return name, nil
 }
 
+// ShortName returns what a stranger calls himself, at a length that a log can show.
+func ShortName(name string) string { return clip(name) }
+
 // foldName returns what two names have in common when they differ in case only.
 func foldName(name string) string { return strings.ToLower(strings.ToUpper(name)) }

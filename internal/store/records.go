@@ -7,20 +7,20 @@ import (
 	"time"
 
 	"github.com/havre-cloud/havre/internal/havre"
-	"github.com/havre-cloud/havre/svn"
 )
 
 // Actor is who does something, for the audit log.
 type Actor struct {
-	Name   string // of the user
-	Device havre.DeviceID
+	Name    string // of the user
+	Device  havre.DeviceID
+	Address string // IP address, if it is known
 }
 
 // Console is who uses the commands on the server itself.
 var Console = Actor{Name: "console"}
 
 func (a Actor) entry(action, subject, detail string) AuditEntry {
-	return AuditEntry{Actor: a.Name, Device: a.Device, Action: action, Subject: subject, Detail: detail}
+	return AuditEntry{Actor: a.Name, Device: a.Device, Address: a.Address, Action: action, Subject: subject, Detail: detail}
 }
 
 // AuditEntry is a line of the audit log, which can only grow.
@@ -32,25 +32,13 @@ type AuditEntry struct {
 	Action  string // as in "user.add"
 	Subject string // what it was done to, by the name it had
 	Detail  string
+	Address string // IP address, empty if it is not known
 }
 
 func (s *Store) audit(ctx context.Context, tx *sql.Tx, e AuditEntry) error {
-	_, err := tx.ExecContext(ctx, `INSERT INTO audit (at, actor, device, action, subject, detail) VALUES (?, ?, ?, ?, ?, ?)`,
-		s.stamp(), e.Actor, e.Device, e.Action, e.Subject, e.Detail)
+	_, err := tx.ExecContext(ctx, `INSERT INTO audit (at, actor, device, action, subject, detail, address) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+		s.stamp(), e.Actor, e.Device, e.Action, e.Subject, e.Detail, e.Address)
 	return err
-}
-
-// Audit returns at most limit lines of the audit log that are older than the one with ID before, or
-// the newest ones if it is 0; the newest first.
-func (s *Store) Audit(ctx context.Context, before int64, limit int) ([]AuditEntry, error) {
-	return query(ctx, s.read, func(row func(...any) error) (AuditEntry, error) {
-		var e AuditEntry
-		var at int64
-		err := row(&e.ID, &at, &e.Actor, &e.Device, &e.Action, &e.Subject, &e.Detail)
-		e.At = fromStamp(at)
-		return e, err
-	}, `SELECT id, at, actor, device, action, subject, detail FROM audit WHERE ? = 0 OR id < ? ORDER BY id DESC LIMIT ?`,
-		before, before, limit)
 }
 
 // Setting is the name of a value that belongs to the server as a whole.
@@ -89,42 +77,6 @@ func (s *Store) InitSetting(ctx context.Context, name Setting, value string) (st
 		return tx.QueryRowContext(ctx, `SELECT value FROM settings WHERE name = ?`, name).Scan(&value)
 	})
 	return value, err
-}
-
-// Replica is what a device last reported about one of its replicas.
-type Replica struct {
-	Device   havre.DeviceID
-	Report   havre.ReplicaReport
-	Reported time.Time
-}
-
-// SaveReplicas records what a device reports. Folders that are gone are left out.
-func (s *Store) SaveReplicas(ctx context.Context, device havre.DeviceID, reports []havre.ReplicaReport) error {
-	return s.change(ctx, func(tx *sql.Tx) error {
-		for _, r := range reports {
-			_, err := tx.ExecContext(ctx, `INSERT INTO replicas (device_id, folder_id, root, revision, pending, error, reported_at)
-				SELECT ?, id, ?, ?, ?, ?, ? FROM folders WHERE id = ?
-				ON CONFLICT (device_id, folder_id, root) DO UPDATE SET revision = excluded.revision,
-					pending = excluded.pending, error = excluded.error, reported_at = excluded.reported_at`,
-				device, r.Scope.Root, r.Revision, r.Pending, r.Error, s.stamp(), r.Scope.Folder)
-			if err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
-// Replicas returns what all devices last reported about a folder.
-func (s *Store) Replicas(ctx context.Context, folder havre.FolderID) ([]Replica, error) {
-	return query(ctx, s.read, func(row func(...any) error) (Replica, error) {
-		var r Replica
-		var rev, at int64
-		err := row(&r.Device, &r.Report.Scope.Folder, &r.Report.Scope.Root, &rev, &r.Report.Pending, &r.Report.Error, &at)
-		r.Report.Revision, r.Reported = svn.Revnum(rev), fromStamp(at)
-		return r, err
-	}, `SELECT device_id, folder_id, root, revision, pending, error, reported_at FROM replicas
-		WHERE folder_id = ? ORDER BY device_id, root`, folder)
 }
 
 // orMissing turns sql.ErrNoRows into havre.CodeNotFound with that sentence.

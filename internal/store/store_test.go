@@ -222,7 +222,7 @@ func TestReplicasAndSettings(t *testing.T) {
 func TestAuditOnlyGrows(t *testing.T) {
 	s, c := newStore(t)
 	ctx := t.Context()
-	ok(s.AddUser(ctx, boss, NewUser{Name: "ada", Admin: true}))(t)
+	ok(s.AddUser(ctx, boss, NewUser{Name: "ada", Role: RoleAdmin}))(t)
 	ok(s.AddGroup(ctx, Console, "team"))(t)
 	want := []AuditEntry{
 		{ID: 2, At: c.t, Actor: "console", Action: "group.add", Subject: "team"},

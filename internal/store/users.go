@@ -3,35 +3,88 @@ package store
 import (
 	"context"
 	"database/sql"
+	"fmt"
+	"net/mail"
+	"strings"
 	"time"
 
 	"github.com/havre-cloud/havre/internal/havre"
 )
 
+// Role is what a person may do on the server as a whole.
+type Role uint8
+
+// The roles, each including those before it. They are stored as numbers: never change one.
+const (
+	RoleGuest   Role = iota // only what others grant
+	RoleMember              // the usual one
+	RoleFolders             // may create folders
+	RoleAdmin               // administers
+)
+
+func (r Role) String() string {
+	if r > RoleAdmin {
+		return fmt.Sprintf("Role(%d)", uint8(r))
+	}
+	return [...]string{"guest", "member", "folders", "administrator"}[r]
+}
+
+// ParseRole is the inverse of Role.String.
+func ParseRole(text string) (Role, error) {
+	for r := RoleGuest; r <= RoleAdmin; r++ {
+		if r.String() == text {
+			return r, nil
+		}
+	}
+	return 0, invalid("%q is no role: use guest, member, folders or administrator", text)
+}
+
 // User is an account.
 type User struct {
-	ID          havre.UserID
-	Name        string // unique without regard to case
-	DisplayName string
-	Admin       bool
-	Disabled    bool
-	Created     time.Time
+	ID           havre.UserID
+	Name         string // unique without regard to case
+	DisplayName  string
+	Email        string
+	Role         Role
+	Disabled     bool
+	Created      time.Time
+	Expires      time.Time // the account is closed from then on; zero: never
+	LastSeen     time.Time // in the browser; zero: not yet
+	Quota        int64     // bytes, -1: none
+	Password     bool      // has one
+	PasswordAt   time.Time // when it was set
+	SecondFactor bool
+	Preferences  string // JSON, of the web pages
+}
+
+// IsAdmin says whether the person administers the server.
+func (u *User) IsAdmin() bool { return u.Role == RoleAdmin }
+
+// Closed says whether nobody may come in with the account at that time.
+func (u *User) Closed(at time.Time) bool {
+	return u.Disabled || !u.Expires.IsZero() && !at.Before(u.Expires)
 }
 
 // NewUser is what AddUser needs to know.
 type NewUser struct {
 	Name        string
 	DisplayName string // Name if empty
-	Admin       bool
+	Email       string
+	Role        Role
 }
 
-const userColumns = `users.id, users.name, users.display_name, users.admin, users.disabled, users.created_at`
+const userColumns = `users.id, users.name, users.display_name, users.email, users.role, users.disabled, users.created_at,
+	users.expires_at, users.last_seen_at, coalesce(users.quota, -1), users.password_hash <> '', users.password_at,
+	users.totp_secret <> '', users.preferences`
 
 func scanUser(row func(...any) error) (User, error) {
 	var u User
 	var created int64
-	err := row(&u.ID, &u.Name, &u.DisplayName, &u.Admin, &u.Disabled, &created)
-	u.Created = fromStamp(created)
+	var expires, seen, password sql.NullInt64
+	err := row(&u.ID, &u.Name, &u.DisplayName, &u.Email, &u.Role, &u.Disabled, &created,
+		&expires, &seen, &u.Quota, &u.Password, &password, &u.SecondFactor, &u.Preferences)
+	u.Created, u.Expires = fromStamp(created), fromNullStamp(expires)
+	u.LastSeen, u.PasswordAt = fromNullStamp(seen), fromNullStamp(password)
 	return u, err
 }
 
@@ -47,15 +100,19 @@ func (s *Store) AddUser(ctx context.Context, by Actor, n NewUser) (*User, error)
 			return nil, err
 		}
 	}
-	u := &User{ID: havre.UserID(newID()), Name: name, DisplayName: display, Admin: n.Admin}
+	email, err := checkEmail(n.Email)
+	if err != nil {
+		return nil, err
+	}
+	u := &User{ID: havre.UserID(newID()), Name: name, DisplayName: display, Email: email, Role: n.Role, Quota: -1, Preferences: "{}"}
 	err = s.changeAccess(ctx, func(tx *sql.Tx) (AuditEntry, error) {
 		at := s.stamp()
 		u.Created = fromStamp(at)
-		_, err := tx.ExecContext(ctx, `INSERT INTO users (id, name, name_key, display_name, admin, created_at)
-			VALUES (?, ?, ?, ?, ?, ?)`, u.ID, u.Name, foldName(u.Name), u.DisplayName, u.Admin, at)
+		_, err := tx.ExecContext(ctx, `INSERT INTO users (id, name, name_key, display_name, email, role, created_at)
+			VALUES (?, ?, ?, ?, ?, ?, ?)`, u.ID, u.Name, foldName(u.Name), u.DisplayName, u.Email, u.Role, at)
 		detail := ""
-		if u.Admin {
-			detail = "administrator"
+		if u.Role != RoleMember {
+			detail = u.Role.String()
 		}
 		return by.entry("user.add", u.Name, detail), taken(err, "there is a user called %s already: choose another name", name)
 	})
@@ -63,6 +120,19 @@ func (s *Store) AddUser(ctx context.Context, by Actor, n NewUser) (*User, error)
 		return nil, err
 	}
 	return u, nil
+}
+
+// checkEmail returns the address without surrounding space, or why it cannot be one. None is fine.
+func checkEmail(address string) (string, error) {
+	address = strings.TrimSpace(address)
+	if address == "" {
+		return "", nil
+	}
+	parsed, err := mail.ParseAddress(address)
+	if err != nil || parsed.Address != address || len(address) > maxName {
+		return "", invalid("%q is no e-mail address: write it as name@example.org", clip(address))
+	}
+	return address, nil
 }
 
 // Users returns all accounts by name.

@@ -1,0 +1,323 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/pquerna/otp"
+	"github.com/pquerna/otp/totp"
+
+	"github.com/havre-cloud/havre/internal/havre"
+	"github.com/havre-cloud/havre/internal/store"
+)
+
+// sessionLife is how long a browser stays signed in.
+const sessionLife = 12 * time.Hour
+
+// Signing in may fail this often in a row before each further failure costs a pause, which doubles up
+// to the longest. An address has more tries than an account, for an office shares one; its pauses
+// are shorter for the same reason. The good browser of a person who is signed in is never touched.
+const (
+	accountTries  = 5
+	addressTries  = 30
+	firstPause    = 5 * time.Minute
+	longestPause  = time.Hour
+	addressPause  = time.Minute
+	forgetFailure = 24 * time.Hour
+)
+
+// Session is a person who is signed in with a browser.
+type Session struct {
+	ID       string // may be shown
+	User     store.User
+	Created  time.Time
+	Expires  time.Time
+	Address  string
+	tokenKey string // by which it is remembered
+}
+
+// Caller is the person as the other methods of Hub want it.
+func (s *Session) Caller() *havre.Caller {
+	return &havre.Caller{User: s.User.ID, UserName: s.User.Name, Device: havre.WebDevice(s.User.ID), DeviceName: "web"}
+}
+
+// Admin says whether the person administers the server.
+func (s *Session) Admin() bool { return s.User.IsAdmin() }
+
+// SignIn is what a person shows to come in.
+type SignIn struct {
+	Name, Password string
+	Code           string // of the second factor, or a recovery code; empty at first
+	Address        string // HOST:PORT or HOST that the request came from
+	Agent          string // what the browser calls itself
+}
+
+// SignInError is a refused sign-in. Its Err is a *havre.Error with the sentence for the person.
+type SignInError struct {
+	Err error
+	// NeedsCode: the password was right, and the second factor is asked for.
+	NeedsCode bool
+	// Left is how many tries there are before a pause; 0 in one.
+	Left int
+	// Pause is how long nobody may try.
+	Pause time.Duration
+}
+
+func (e *SignInError) Error() string { return e.Err.Error() }
+func (e *SignInError) Unwrap() error { return e.Err }
+
+// SignIn lets a person in and returns the token that the browser shows from then on. A refusal is a
+// *SignInError, havre.CodeDenied; it takes as long for a name that does not exist.
+func (h *Hub) SignIn(ctx context.Context, in SignIn) (string, *Session, error) {
+	in.Name = strings.TrimSpace(in.Name)
+	keys := failureKeys(in.Name, in.Address)
+	if pause, err := h.signInPause(ctx, keys); err != nil || pause > 0 {
+		return "", nil, cmpErr(err, &SignInError{Err: denied("too many tries: wait %v", pause), Pause: pause})
+	}
+	u, err := h.store.UserByName(ctx, in.Name)
+	unknown := havre.CodeOf(err) == havre.CodeNotFound && err != nil
+	if err != nil && !unknown {
+		return "", nil, err
+	}
+	var secrets store.Secrets
+	if !unknown {
+		if secrets, err = h.store.Secrets(ctx, u.ID); err != nil {
+			return "", nil, err
+		}
+	}
+	good, err := h.passwords.check(ctx, in.Password, secrets.PasswordHash)
+	if err != nil {
+		return "", nil, err
+	}
+	if unknown || !good || u.Closed(h.now()) {
+		return "", nil, h.signInFailed(ctx, keys, in, "the name or the password is wrong")
+	}
+	if secrets.TOTPSecret != "" {
+		if in.Code == "" {
+			return "", nil, &SignInError{Err: denied("the code of the second factor is needed"), NeedsCode: true, Left: accountTries}
+		}
+		ok, err := h.secondFactor(ctx, u.ID, secrets, in.Code)
+		if err != nil {
+			return "", nil, err
+		}
+		if !ok {
+			refused := h.signInFailed(ctx, keys, in, "this code is wrong, or was used already")
+			if e, is := errors.AsType[*SignInError](refused); is {
+				e.NeedsCode = true
+			}
+			return "", nil, refused
+		}
+	}
+	if err := h.store.ClearSignInFailures(ctx, keys.account); err != nil {
+		return "", nil, err
+	}
+	return h.openSession(ctx, u, in.Address, in.Agent)
+}
+
+// openSession signs a person in who has proved who it is.
+func (h *Hub) openSession(ctx context.Context, u store.User, address, agent string) (string, *Session, error) {
+	token := newSecret()
+	by := store.Actor{Name: u.Name, Address: hostOf(address)}
+	v, err := h.store.AddSession(ctx, by, hashSecret(token), store.Session{
+		User: u.ID, Expires: h.now().Add(sessionLife), Address: hostOf(address), Agent: agent,
+	})
+	if err != nil {
+		return "", nil, full(err)
+	}
+	return token, newSession(*v, u, hashSecret(token)), nil
+}
+
+func newSession(v store.Session, u store.User, key string) *Session {
+	return &Session{ID: v.ID, User: u, Created: v.Created, Expires: v.Expires, Address: v.Address, tokenKey: key}
+}
+
+// Session returns who shows the token: havre.CodeUnauthenticated if nobody does any more.
+func (h *Hub) Session(ctx context.Context, token string) (*Session, error) {
+	if token == "" {
+		return nil, &havre.Error{Code: havre.CodeUnauthenticated, Text: "you are not signed in"}
+	}
+	s, err := h.access.session(ctx, hashSecret(token), h.now())
+	if err != nil {
+		return nil, err
+	}
+	if h.mustTouch(havre.DeviceID("session-"+s.ID), time.Now()) {
+		if err := h.store.TouchSession(ctx, s.ID); err != nil {
+			h.log.LogAttrs(ctx, slog.LevelWarn, "last contact not recorded", slog.String("session", s.ID), slog.Any("error", err))
+		}
+	}
+	return s, nil
+}
+
+// SignOut ends the session.
+func (h *Hub) SignOut(ctx context.Context, s *Session) error {
+	defer h.access.forget()
+	return full(h.store.EndSession(ctx, store.Actor{Name: s.User.Name, Address: s.Address}, s.User.ID, s.ID))
+}
+
+// secondFactor says whether the code is one of now, or a recovery code; either is good once.
+func (h *Hub) secondFactor(ctx context.Context, user havre.UserID, secrets store.Secrets, code string) (bool, error) {
+	code = strings.ToLower(strings.Map(func(r rune) rune {
+		if r == ' ' || r == '-' || r == '\u00a0' {
+			return -1
+		}
+		return r
+	}, code))
+	if step, ok := totpStep(secrets.TOTPSecret, code, h.now()); ok {
+		return h.store.UseTOTPStep(ctx, user, step)
+	}
+	return h.store.UseRecoveryCode(ctx, user, hashSecret(code))
+}
+
+// The parameters that all authenticator apps assume (RFC 6238): SHA-1, 6 digits, 30 seconds.
+const totpPeriod = 30
+
+var totpOptions = totp.ValidateOpts{Period: totpPeriod, Digits: otp.DigitsSix, Algorithm: otp.AlgorithmSHA1}
+
+// totpStep returns the time step that the code belongs to: that of now or one beside it.
+func totpStep(secret, code string, now time.Time) (int64, bool) {
+	for d := int64(-1); d <= 1; d++ {
+		at := now.Add(time.Duration(d) * totpPeriod * time.Second)
+		if ok, err := totp.ValidateCustom(code, secret, at, totpOptions); err == nil && ok {
+			return at.Unix() / totpPeriod, true
+		}
+	}
+	return 0, false
+}
+
+// failures are the keys by which failed sign-ins are counted.
+type failures struct{ account, address string }
+
+func failureKeys(name, address string) failures {
+	return failures{account: "user " + store.NameKey(name), address: "net " + networkOf(address)}
+}
+
+// hostOf returns the address without its port.
+func hostOf(address string) string {
+	if ap, err := netip.ParseAddrPort(address); err == nil {
+		return ap.Addr().Unmap().WithZone("").String()
+	}
+	return address
+}
+
+// networkOf returns what failures are counted by: an IPv4 address, or the /64 that one IPv6 host chooses
+// its addresses from.
+func networkOf(address string) string {
+	a, err := netip.ParseAddr(hostOf(address))
+	if err != nil {
+		return ""
+	}
+	bits := 32
+	if a.Is6() {
+		bits = 64
+	}
+	p, err := a.Prefix(bits)
+	if err != nil {
+		return ""
+	}
+	return p.String()
+}
+
+// signInPause returns how long the account or the address has to wait.
+func (h *Hub) signInPause(ctx context.Context, k failures) (time.Duration, error) {
+	account, err := h.store.SignInFailures(ctx, k.account)
+	if err != nil {
+		return 0, err
+	}
+	address, err := h.store.SignInFailures(ctx, k.address)
+	if err != nil {
+		return 0, err
+	}
+	now := h.now()
+	return max(pauseLeft(account, accountTries, firstPause, longestPause, now),
+		pauseLeft(address, addressTries, addressPause, firstPause, now)), nil
+}
+
+// pauseLeft returns what is left of the pause after f, which doubles with each failure beyond tries.
+func pauseLeft(f store.Failures, tries int, first, longest time.Duration, now time.Time) time.Duration {
+	if f.Count < tries || now.Sub(f.LastAt) > forgetFailure {
+		return 0
+	}
+	pause := longest
+	if beyond := f.Count - tries; beyond < 10 {
+		pause = min(first<<beyond, longest)
+	}
+	return max(pause-now.Sub(f.LastAt), 0).Round(time.Second)
+}
+
+// signInFailed counts the failure and returns the refusal.
+func (h *Hub) signInFailed(ctx context.Context, k failures, in SignIn, why string) error {
+	for _, key := range []string{k.account, k.address} {
+		if err := h.store.CountSignInFailure(ctx, key, forgetFailure); err != nil {
+			return full(err)
+		}
+	}
+	name := store.ShortName(in.Name)
+	if err := h.store.Record(ctx, store.AuditEntry{
+		Actor: name, Action: "session.refuse", Subject: name, Address: hostOf(in.Address),
+	}); err != nil {
+		return full(err)
+	}
+	f, err := h.store.SignInFailures(ctx, k.account)
+	if err != nil {
+		return err
+	}
+	pause, err := h.signInPause(ctx, k)
+	if err != nil {
+		return err
+	}
+	return &SignInError{Err: denied("%s", why), Left: max(accountTries-f.Count, 0), Pause: pause}
+}
+
+func denied(format string, args ...any) error {
+	return &havre.Error{Code: havre.CodeDenied, Text: fmt.Sprintf(format, args...)}
+}
+
+// cmpErr returns err, or otherwise if it is nil.
+func cmpErr(err, otherwise error) error {
+	if err != nil {
+		return err
+	}
+	return otherwise
+}
+
+// session returns the session whose token has the hash.
+func (a *access) session(ctx context.Context, hash string, now time.Time) (*Session, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if err := a.refresh(ctx); err != nil {
+		return nil, err
+	}
+	if s, ok := a.sessions[hash]; ok {
+		if !now.Before(s.Expires) || s.User.Closed(now) {
+			return nil, &havre.Error{Code: havre.CodeUnauthenticated, Text: "you are signed out: sign in again"}
+		}
+		return s, nil
+	}
+	v, u, err := a.store.SessionByToken(ctx, hash)
+	if err != nil {
+		return nil, err
+	}
+	s := newSession(v, u, hash)
+	a.sessions[hash] = s
+	return s, nil
+}
+
+// hashing bounds how many passwords are hashed at once: each takes memory and a core.
+type hashing struct{ slots chan struct{} }
+
+func (p *hashing) enter(ctx context.Context) (func(), error) {
+	select {
+	case p.slots <- struct{}{}:
+		return func() { <-p.slots }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+var onceDummy = sync.OnceValues(func() (string, error) { return hashPassword(newSecret()) })
