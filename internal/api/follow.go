@@ -70,7 +70,7 @@ func (f *followStream) silence() time.Duration {
 // beat sends a heartbeat at once, so that the follower knows that it is heard and how far it is
 // behind, and later whenever nothing else was sent for a while. It returns why it stopped.
 func (f *followStream) beat(ctx context.Context) error {
-	stopping := stopping(ctx)
+	stopping := Stopping(ctx)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {

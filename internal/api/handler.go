@@ -11,7 +11,6 @@ import (
 	"connectrpc.com/connect"
 
 	"github.com/havre-cloud/havre/internal/api/havrev1/havrev1connect"
-	"github.com/havre-cloud/havre/internal/api/invite"
 	"github.com/havre-cloud/havre/internal/api/wire"
 )
 
@@ -25,10 +24,12 @@ type Options struct {
 	// Stall is how long a peer may take for the next piece of a request or an answer before it
 	// is cut off; a minute if zero.
 	Stall time.Duration
+	// Pages answers everything that is not of the protocol: browsers. Not found if nil.
+	Pages http.Handler
 }
 
-// NewHandler returns what answers all requests of the protocol. Addresses that it does not know are
-// not found, so it can be mounted at "/".
+// NewHandler returns what answers all requests of a server: the protocol and, at all other addresses,
+// the pages.
 func NewHandler(hub Hub, opts Options) http.Handler {
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
@@ -50,8 +51,9 @@ func NewHandler(hub Hub, opts Options) http.Handler {
 	mux.Handle(path, handler)
 	mux.Handle("GET "+wire.ContentPath, s.raw(s.content))
 	mux.Handle("PUT "+wire.UploadPath, s.raw(s.upload))
-	mux.HandleFunc("GET "+invite.JoinPath+"{secret}", joinPage)
-	mux.HandleFunc("GET /{$}", frontPage)
+	if opts.Pages != nil {
+		mux.Handle("/", opts.Pages)
+	}
 	return unstall(mux, opts.Stall)
 }
 

@@ -77,9 +77,9 @@ func Serve(ctx context.Context, listener net.Listener, certificate tls.Certifica
 
 type stoppingKey struct{}
 
-// stopping returns a channel that is closed when the server that a request came through is going to
+// Stopping returns a channel that is closed when the server that a request came through is going to
 // stop; nil, which never is, if it did not come through Serve.
-func stopping(ctx context.Context) <-chan struct{} {
+func Stopping(ctx context.Context) <-chan struct{} {
 	c, _ := ctx.Value(stoppingKey{}).(<-chan struct{})
 	return c
 }

@@ -1,0 +1,72 @@
+package web
+
+import (
+	"strings"
+
+	"github.com/havre-cloud/havre/internal/havre"
+)
+
+// frame is what the layout shows around a page.
+type frame struct {
+	x        *exchange
+	page     page
+	Folders  []navFolder
+	Waiting  int // things that wait for an administrator
+	Devices  string
+	Toast    *toast
+	Services map[string]bool
+}
+
+// navFolder is a folder in the navigation.
+type navFolder struct {
+	Name    string
+	State   string // of the person's own devices; "" when all is well
+	Why     string
+	Current bool
+}
+
+func (f *frame) Page() page       { return f.page }
+func (f *frame) Data() any        { return f.page.Data }
+func (f *frame) Lang() string     { return f.x.lang }
+func (f *frame) Theme() string    { return chosen(f.x.r, cookieTheme) }
+func (f *frame) Density() string  { return chosen(f.x.r, cookieDensity) }
+func (f *frame) Zone() string     { return f.x.cookie(cookieZone) }
+func (f *frame) Server() string   { return f.x.hub.ServerName() }
+func (f *frame) Files() bool      { return f.page.Nav == navFiles && f.x.session != nil }
+func (f *frame) Admin() bool      { return f.page.Nav == navAdmin && f.x.session != nil }
+func (f *frame) At(s string) bool { return f.page.At == s }
+
+// InFiles says whether the page is about folders and files.
+func (f *frame) InFiles() bool { return f.page.At == "" || strings.HasPrefix(f.page.At, "folder") }
+
+// Up returns the address above the page, "" at the top.
+func (f *frame) Up() string {
+	if n := len(f.page.Crumbs); n > 0 {
+		return f.page.Crumbs[n-1].Address
+	}
+	return ""
+}
+
+// frame collects what is around the page.
+func (x *exchange) frame(p page) (*frame, error) {
+	f := &frame{x: x, page: p, Toast: x.takeToast()}
+	if x.session == nil || p.Nav == navNone {
+		return f, nil
+	}
+	if p.Nav == navFiles {
+		folders, err := x.hub.Folders(x.ctx(), x.caller())
+		if err != nil {
+			return nil, err
+		}
+		at, _ := strings.CutPrefix(p.At, "folder:")
+		for _, d := range folders {
+			n := navFolder{Name: d.Name, Current: d.Name == at}
+			n.State, n.Why = x.folderState(d)
+			f.Folders = append(f.Folders, n)
+		}
+	}
+	return f, nil
+}
+
+// folderState returns the state of a folder on the person's own devices.
+func (x *exchange) folderState(havre.Folder) (state, why string) { return "", "" }

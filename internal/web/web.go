@@ -1,0 +1,78 @@
+// Package web is the server's pages for people with a browser: files, history, accounts and
+// administration, rendered on the server by html/template and refined by htmx.
+//
+// A Server is an http.Handler. Every endpoint is a row of one table (route.go) with what it needs;
+// that is checked before its handler runs, and the hub checks again on every path. A handler gets an
+// exchange, which is one request with its person and language, and returns an error; fail
+// (errors.go) is the one place that turns an error into an answer. Pages are templates/SLICE/NAME.html
+// in templates/layout.html, texts are texts/SLICE.LANGUAGE.json, style and scripts are joined from
+// static/css and static/js into one file each, whose address contains its hash.
+//
+// Nothing is kept in the process but caches: sessions are the hub's, what a person chose for this
+// browser is in cookies that no script can read.
+//
+// A Server is safe for concurrent use.
+package web
+
+import (
+	"context"
+	"embed"
+	"fmt"
+	"log/slog"
+	"net/http"
+
+	"github.com/havre-cloud/havre/internal/hub"
+)
+
+//go:embed templates texts static
+var content embed.FS
+
+// Options of New. The zero value is good.
+type Options struct {
+	Logger  *slog.Logger // none if nil
+	Version string       // of the program
+	// Address returns HOST:PORT as it goes into invitations; the address of the request if nil or "".
+	Address func(context.Context) string
+	// Fingerprint is that of the server's certificate, in hexadecimal; it goes into invitations.
+	Fingerprint string
+	// Stopping, if not nil, is asked with a request's context for a channel that is closed when the
+	// server is going to stop, so that streams end.
+	Stopping func(context.Context) <-chan struct{}
+}
+
+// Server answers browsers.
+type Server struct {
+	hub     *hub.Hub
+	opts    Options
+	log     *slog.Logger
+	texts   *texts
+	assets  *assets
+	pages   *templates
+	cross   *http.CrossOriginProtection
+	live    *live
+	handler http.Handler
+}
+
+// New returns the pages of h.
+func New(h *hub.Hub, opts Options) (*Server, error) {
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.DiscardHandler)
+	}
+	s := &Server{hub: h, opts: opts, log: opts.Logger, cross: http.NewCrossOriginProtection()}
+	var err error
+	if s.texts, err = loadTexts(content); err != nil {
+		return nil, fmt.Errorf("web: %w", err)
+	}
+	if s.assets, err = loadAssets(content); err != nil {
+		return nil, fmt.Errorf("web: %w", err)
+	}
+	if s.pages, err = loadTemplates(content, s.assets); err != nil {
+		return nil, fmt.Errorf("web: %w", err)
+	}
+	s.live = newLive(s)
+	s.handler = s.routes()
+	return s, nil
+}
+
+// ServeHTTP answers one request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
