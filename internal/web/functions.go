@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"html/template"
+	"strings"
 	"time"
 
 	"github.com/havre-cloud/havre/internal/store"
@@ -42,6 +43,8 @@ func (c *bound) funcs(ts *templates) template.FuncMap {
 		"choice":   func(name string) string { return chosen(c.x.r, name) },
 		"dict":     dict,
 		"list":     func(v ...any) []any { return v },
+		"join":     func(v []string, sep string) string { return strings.Join(v, sep) },
+		"add":      func(a, b int) int { return a + b },
 		"part": func(name string, data ...any) (template.HTML, error) {
 			var b bytes.Buffer
 			var d any

@@ -51,10 +51,10 @@ func (s *Server) coreRoutes() []route {
 	}
 }
 
-// routes makes the handler of the table.
-func (s *Server) routes() http.Handler {
+// routes makes the handler of a table.
+func (s *Server) routes(table []route) http.Handler {
 	mux := http.NewServeMux()
-	for _, r := range s.table() {
+	for _, r := range table {
 		mux.Handle(r.pattern, s.serve(r))
 	}
 	mux.Handle("GET /static/{name...}", s.assets)

@@ -70,7 +70,7 @@ func New(h *hub.Hub, opts Options) (*Server, error) {
 		return nil, fmt.Errorf("web: %w", err)
 	}
 	s.live = newLive(s)
-	s.handler = s.routes()
+	s.handler = s.routes(s.table())
 	return s, nil
 }
 
