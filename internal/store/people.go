@@ -23,7 +23,9 @@ func CheckGroupName(name string) error {
 }
 
 // SameName says whether two names of users, groups or folders are the same to the store.
-func SameName(a, b string) bool { return foldName(strings.TrimSpace(a)) == foldName(strings.TrimSpace(b)) }
+func SameName(a, b string) bool {
+	return foldName(strings.TrimSpace(a)) == foldName(strings.TrimSpace(b))
+}
 
 // NameKey returns what all spellings of a name have in common.
 func NameKey(name string) string { return foldName(strings.TrimSpace(name)) }
@@ -35,7 +37,7 @@ type ImportedPerson struct {
 	DisplayName string       // as it is then
 	Email       string
 	Role        Role
-	Join        []string // names of groups, made if they are not there
+	Join        []string  // names of groups, made if they are not there
 	Expires     time.Time // of a new account; zero: never
 	Quota       int64     // of a new account, in bytes; negative: none
 	// SecretHash is that of the invitation for the person, none if empty.
