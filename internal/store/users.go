@@ -153,13 +153,25 @@ func (s *Store) UserByName(ctx context.Context, name string) (User, error) {
 		`SELECT `+userColumns+` FROM users WHERE name_key = ?`, foldName(name))
 }
 
-// SetUserDisabled closes or reopens an account. All devices of a closed one stop at once.
+// SetUserDisabled closes or reopens an account. All devices and browsers of a closed one stop at
+// once. The last administrator stays.
 func (s *Store) SetUserDisabled(ctx context.Context, by Actor, id havre.UserID, disabled bool) error {
 	action := "user.enable"
 	if disabled {
 		action = "user.disable"
 	}
 	return s.changeAccess(ctx, func(tx *sql.Tx) (AuditEntry, error) {
+		if disabled {
+			u, err := userIn(ctx, tx, id)
+			if err != nil {
+				return AuditEntry{}, err
+			}
+			if u.IsAdmin() {
+				if err := s.anotherAdmin(ctx, tx, id); err != nil {
+					return AuditEntry{}, err
+				}
+			}
+		}
 		var name string
 		err := tx.QueryRowContext(ctx, `UPDATE users SET disabled = ? WHERE id = ? RETURNING name`, disabled, id).Scan(&name)
 		return by.entry(action, name, ""), orMissing(err, "there is no user %s any more", id)
