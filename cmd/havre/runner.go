@@ -49,8 +49,15 @@ type running struct {
 	failureAt time.Time
 }
 
-// reportEvery is how often the server is told where the replicas are.
-const reportEvery = 30 * time.Second
+const (
+	// reportLook is how often the runner looks whether the server should be told where the replicas are.
+	reportLook = time.Second
+	// reportPause is how often it is told while files flow, at most: what comes to rest, or fails, is
+	// told at once.
+	reportPause = 10 * time.Second
+	// heldPause is how often it is asked what people decided while deletions wait.
+	heldPause = 4 * time.Second
+)
 
 // retryEvery is how often a replica is tried that waits for a person, or for a disk.
 const retryEvery = 5 * time.Second
@@ -294,29 +301,6 @@ func (r *runner) Deletions(ctx context.Context, id string, allow bool) error {
 		return &havre.Error{Code: havre.CodeUnavailable, Text: fmt.Sprintf("%s is not being kept the same now; see: havre status", shown(one.Name()))}
 	}
 	return e.Deletions(ctx, allow)
-}
-
-// report tells the server where the replicas are, from time to time.
-func (r *runner) report(ctx context.Context) {
-	var last []havre.ReplicaReport
-	for pause(ctx, reportEvery) == nil {
-		var reports []havre.ReplicaReport
-		for _, one := range r.list() {
-			s := one.status()
-			reports = append(reports, havre.ReplicaReport{
-				Scope: havre.Scope{Folder: one.Folder, Root: one.Path}, Revision: s.Revision,
-				Pending: s.PendingDown + s.PendingUp, Error: s.LastError,
-			})
-		}
-		if len(reports) == 0 || slices.Equal(reports, last) {
-			continue
-		}
-		if err := r.remote.Report(ctx, reports); err != nil {
-			r.log.Debug("the server was not told where the replicas are", "error", err)
-			continue
-		}
-		last = reports
-	}
 }
 
 var _ home.Agent = (*runner)(nil)

@@ -68,7 +68,7 @@ func (d *door) open(ctx context.Context, address string, header http.Header) (*h
 			return nil, err
 		}
 	}
-	caller, err := d.accounts.Authenticate(ctx, token)
+	caller, err := d.accounts.Authenticate(havre.WithPeer(ctx, address), token)
 	switch {
 	case err == nil:
 		d.succeed(hash)

@@ -15,7 +15,9 @@ type Accounts interface {
 	Authenticate(ctx context.Context, token string) (*havre.Caller, error)
 	Join(ctx context.Context, req havre.JoinRequest) (*havre.Joined, error)
 	Leave(ctx context.Context, caller *havre.Caller) error
-	Report(ctx context.Context, caller *havre.Caller, replicas []havre.ReplicaReport) error
+	// Report records what all replicas of the caller have reached, and returns what people decided
+	// about deletions that wait in them.
+	Report(ctx context.Context, caller *havre.Caller, replicas []havre.ReplicaReport) ([]havre.HeldDecision, error)
 }
 
 // Folders is what callers read. Rights are checked behind it.

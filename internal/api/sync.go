@@ -108,8 +108,9 @@ func (s *server) Report(ctx context.Context, req *connect.Request[havrev1.Report
 	if err != nil {
 		return nil, err
 	}
-	if err := s.hub.Report(ctx, caller(ctx), reports); err != nil {
+	decided, err := s.hub.Report(ctx, caller(ctx), reports)
+	if err != nil {
 		return nil, err
 	}
-	return connect.NewResponse(&havrev1.ReportResponse{}), nil
+	return connect.NewResponse(wire.Decisions(decided)), nil
 }

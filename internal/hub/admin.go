@@ -171,7 +171,7 @@ func (a *Admin) Folders(ctx context.Context) ([]store.Folder, error) { return a.
 
 // RepositoryDir returns the directory of the folder's repository, for `svn` and its like.
 func (a *Admin) RepositoryDir(f *store.Folder) string {
-	return filepath.Join(a.repos.dir, f.Location)
+	return a.repos.path(f.Location)
 }
 
 // Grant gives the user the right in the whole folder.

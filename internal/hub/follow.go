@@ -36,6 +36,7 @@ func (h *Hub) Follow(ctx context.Context, c *havre.Caller, scope havre.Scope, si
 	if err != nil {
 		return err
 	}
+	defer h.presence.enter(c, scope)()
 	f.has = f.v.reach
 	if scope.View != "" {
 		if f.view, err = h.hadView(scope.View, c, f.v); err != nil {
@@ -218,6 +219,7 @@ func (f *follower) wait(ctx context.Context) error {
 		case err := <-ended:
 			return err
 		case <-tick.C:
+			f.hub.touch(ctx, f.caller.Device)
 			if err := f.still(ctx); err != nil {
 				stop()
 				<-ended //nolint:errcheck // it was told to end

@@ -64,6 +64,7 @@ type Hub struct {
 	touchMu sync.Mutex
 	touched map[havre.DeviceID]time.Time // when the store was last told that the device was there
 
+	states   states
 	presence *presence
 	measures *measures
 	started  time.Time
@@ -102,8 +103,8 @@ func Open(ctx context.Context, dir string, opts Options) (*Hub, error) {
 		uploads:   newUploads(filepath.Join(dir, "uploads")),
 		cache:     newRevisionCache(cacheBytes),
 		passwords: newHashing(), now: opts.Now,
-		touched: map[havre.DeviceID]time.Time{},
-		presence: newPresence(), started: time.Now(),
+		touched:  map[havre.DeviceID]time.Time{},
+		presence: newPresence(), started: time.Now(), states: states{lags: map[havre.FolderID]*lag{}},
 	}
 	h.measures = newMeasures(h.repos)
 	if h.seal, err = newSeal(ctx, s); err != nil {

@@ -133,7 +133,7 @@ func TestReports(t *testing.T) {
 	w := newWorld(t)
 	ada := w.join("ada", "laptop", havre.RightWrite)
 	report := havre.ReplicaReport{Scope: w.scope, Revision: 3, Pending: 1, Error: "disk full"}
-	if err := w.Report(t.Context(), ada, []havre.ReplicaReport{report}); err != nil {
+	if _, err := w.Report(t.Context(), ada, []havre.ReplicaReport{report}); err != nil {
 		t.Fatal(err)
 	}
 	got := ok(w.console().Replicas(t.Context(), w.folder.ID))(t)

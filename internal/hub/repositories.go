@@ -41,16 +41,31 @@ func (rs *repositories) get(location string) (*repository, error) {
 	if r, ok := rs.open[location]; ok {
 		return r, nil
 	}
-	if !filepath.IsLocal(location) {
+	dir := rs.path(location)
+	if dir == "" {
 		return nil, fmt.Errorf("repository %q: not inside the server's repositories", location)
 	}
-	r, err := fsfs.Open(filepath.Join(rs.dir, location), fsfs.Options{CacheSize: repositoryCache})
+	r, err := fsfs.Open(dir, fsfs.Options{CacheSize: repositoryCache})
 	if err != nil {
 		return nil, fmt.Errorf("repository %s: %w", location, err)
 	}
 	opened := &repository{Repository: r, known: newKnownCommits(r)}
 	rs.open[location] = opened
 	return opened, nil
+}
+
+// path returns the directory of the repository, "" for a location that cannot be one.
+func (rs *repositories) path(location string) string {
+	if dir, ok := strings.CutPrefix(location, store.Adopted); ok {
+		if !filepath.IsAbs(dir) || filepath.Clean(dir) != dir {
+			return ""
+		}
+		return dir
+	}
+	if !filepath.IsLocal(location) {
+		return ""
+	}
+	return filepath.Join(rs.dir, location)
 }
 
 func (rs *repositories) close() error {
@@ -250,7 +265,10 @@ func replaceEmpty(from, to string) error {
 	return os.Rename(from, to)
 }
 
-// remove undoes create.
+// remove undoes create. What was adopted stays.
 func (rs *repositories) remove(location string) error {
+	if !filepath.IsLocal(location) || strings.HasPrefix(location, store.Adopted) {
+		return fmt.Errorf("repository %q: not one that the server made", location)
+	}
 	return os.RemoveAll(filepath.Join(rs.dir, location))
 }

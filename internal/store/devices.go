@@ -148,7 +148,7 @@ func (s *Store) Redeem(ctx context.Context, secretHash string, n NewDevice) (*De
 		at := s.stamp()
 		d.Created, d.LastSeen = fromStamp(at), fromStamp(at)
 		err := tx.QueryRowContext(ctx, `SELECT users.id, users.name FROM invitations JOIN users ON users.id = invitations.user_id
-			WHERE secret_hash = ? AND used_at IS NULL AND expires_at > ? AND purpose = 'join'
+			WHERE secret_hash = ? AND used_at IS NULL AND invitations.expires_at > ? AND purpose = 'join'
 				AND NOT users.disabled AND (users.expires_at IS NULL OR users.expires_at > ?)`, secretHash, at, at).Scan(&d.User, &d.UserName)
 		if errors.Is(err, sql.ErrNoRows) {
 			return AuditEntry{}, &havre.Error{Code: havre.CodeDenied, Text: "this invitation is unknown, used already or expired: ask for a new one"}

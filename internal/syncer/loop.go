@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/havre-cloud/havre/internal/havre"
@@ -90,9 +89,6 @@ type loop struct {
 
 	held      reconcile.Round // the counts of the last pass
 	statusAt  time.Time
-	reportAt  time.Time
-	reported  havre.ReplicaReport
-	reporting atomic.Bool // a report is under way
 	lastError error
 	errorAt   time.Time
 }
@@ -307,7 +303,7 @@ func (l *loop) step(ctx context.Context) error {
 		}
 		l.send()
 	}
-	return l.report(ctx, now)
+	return l.report(now)
 }
 
 // wake has what waited for a time planned again.
@@ -345,7 +341,6 @@ func (l *loop) untilNext() time.Duration {
 	sooner(l.downAt)
 	sooner(l.upAt)
 	sooner(l.statusAt)
-	sooner(l.reportAt)
 	for _, r := range l.retries {
 		sooner(r.at)
 	}

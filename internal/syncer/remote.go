@@ -41,6 +41,4 @@ type Remote interface {
 
 	// Chunks lists the content-defined chunks of a file on the server.
 	Chunks(ctx context.Context, scope havre.Scope, file havre.FileVersion) ([]havre.Chunk, error)
-
-	Report(ctx context.Context, replicas []havre.ReplicaReport) error
 }

@@ -1,21 +1,12 @@
 package syncer
 
-import (
-	"context"
-	"time"
+import "time"
 
-	"github.com/havre-cloud/havre/internal/havre"
-)
-
-const (
-	// statusPause is how long the counts of a Status may be behind while files flow.
-	statusPause = 250 * time.Millisecond
-	// reportPause is how often the server hears how far a replica is, at most.
-	reportPause = 10 * time.Second
-)
+// statusPause is how long the counts of a Status may be behind while files flow.
+const statusPause = 250 * time.Millisecond
 
 // report brings Status up to date.
-func (l *loop) report(ctx context.Context, now time.Time) error {
+func (l *loop) report(now time.Time) error {
 	working := l.planDue || !l.looked || l.cursor < 0 || !l.scans.idle() || !l.hashes.idle() || !l.queue.idle() ||
 		!l.fetches.idle() || !l.downloads.idle() || !l.commits.idle() || len(l.answered) > 0 || !l.uploads.idle()
 	if working && l.statusAt.After(now) {
@@ -61,7 +52,6 @@ func (l *loop) report(ctx context.Context, now time.Time) error {
 		s.LastError, s.LastErrorAt = l.lastError.Error(), l.errorAt
 	}
 	l.publish(&s, now)
-	l.tellServer(ctx, &s, now)
 	return nil
 }
 
@@ -95,20 +85,4 @@ func (l *loop) confirmed(atRest bool) {
 			l.db.Set(name, "")
 		}
 	}
-}
-
-// tellServer reports to the server, now and then; nothing depends on it.
-func (l *loop) tellServer(ctx context.Context, s *Status, now time.Time) {
-	r := havre.ReplicaReport{Scope: l.cfg.Scope, Revision: s.Revision, Pending: s.Down.Files + s.Up.Files, Error: s.LastError}
-	if s.State == StateOffline || r == l.reported || l.reporting.Load() || s.Revision < 0 || l.reportAt.After(now) {
-		return
-	}
-	l.reported, l.reportAt = r, now.Add(reportPause)
-	l.reporting.Store(true)
-	l.wg.Go(func() {
-		defer l.reporting.Store(false)
-		if err := l.cfg.Remote.Report(ctx, []havre.ReplicaReport{r}); err != nil && ctx.Err() == nil {
-			l.cfg.Logger.Debug("report to the server", "error", err)
-		}
-	})
 }

@@ -183,15 +183,12 @@ func (c *Client) Commit(ctx context.Context, scope havre.Scope, commit *havre.Co
 	return wire.DecodeCommitResult(resp.Msg, len(commit.Changes))
 }
 
-// Report tells the server how far the replicas are.
-func (c *Client) Report(ctx context.Context, replicas []havre.ReplicaReport) error {
-	for len(replicas) > 0 {
-		n := min(len(replicas), wire.MaxReports)
-		_, err := c.sync.Report(ctx, connect.NewRequest(wire.Reports(replicas[:n])))
-		if err != nil {
-			return c.failure(ctx, err)
-		}
-		replicas = replicas[n:]
+// Report tells the server how far all replicas of the device are, and returns what people decided about
+// deletions that wait in them. Beyond a thousand the last ones are not told.
+func (c *Client) Report(ctx context.Context, replicas []havre.ReplicaReport) ([]havre.HeldDecision, error) {
+	resp, err := c.sync.Report(ctx, connect.NewRequest(wire.Reports(replicas[:min(len(replicas), wire.MaxReports)])))
+	if err != nil {
+		return nil, c.failure(ctx, err)
 	}
-	return nil
+	return wire.DecodeDecisions(resp.Msg)
 }

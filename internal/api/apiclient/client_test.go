@@ -354,9 +354,13 @@ func TestFetch(t *testing.T) {
 func TestReport(t *testing.T) {
 	hub := apitest.NewHub()
 	c := apitest.Start(t, hub, api.Options{}).Client(t)
-	want := []havre.ReplicaReport{{Scope: havre.Scope{Folder: apitest.Folder, Root: "a/b"}, Revision: 9, Pending: 3, Error: "disk full"}}
-	if err := c.Report(t.Context(), want); err != nil {
+	want := []havre.ReplicaReport{{Scope: havre.Scope{Folder: apitest.Folder, Root: "a/b"}, Revision: 9, Pending: 3, Error: "disk full", Place: "/home/ada/Team", HeldUp: 70, HeldDown: 2}}
+	decided, err := c.Report(t.Context(), want)
+	if err != nil {
 		t.Fatal(err)
+	}
+	if d := cmp.Diff([]havre.HeldDecision{{Scope: want[0].Scope, Decision: havre.DecisionKeep, Count: 70}}, decided); d != "" {
+		t.Error(d)
 	}
 	if d := cmp.Diff(want, hub.Reports()); d != "" {
 		t.Error(d)

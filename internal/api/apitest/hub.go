@@ -178,12 +178,18 @@ func (h *Hub) Leave(_ context.Context, caller *havre.Caller) error {
 	return nil
 }
 
-// Report implements api.Hub.
-func (h *Hub) Report(_ context.Context, _ *havre.Caller, replicas []havre.ReplicaReport) error {
+// Report implements api.Hub. What waits is to be kept.
+func (h *Hub) Report(_ context.Context, _ *havre.Caller, replicas []havre.ReplicaReport) ([]havre.HeldDecision, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.reports = replicas
-	return nil
+	var decided []havre.HeldDecision
+	for _, r := range replicas {
+		if r.HeldUp > 0 {
+			decided = append(decided, havre.HeldDecision{Scope: r.Scope, Decision: havre.DecisionKeep, Count: r.HeldUp})
+		}
+	}
+	return decided, nil
 }
 
 // Folders implements api.Hub.

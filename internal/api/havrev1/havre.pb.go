@@ -130,6 +130,57 @@ func (Kind) EnumDescriptor() ([]byte, []int) {
 	return file_havre_v1_havre_proto_rawDescGZIP(), []int{1}
 }
 
+// Unless it is ACCESS_SAME the revision is none that changed the tree, but says what the person may read
+// of it now: `removed` may be read no longer, `ops` are what appeared.
+type Access int32
+
+const (
+	Access_ACCESS_SAME    Access = 0
+	Access_ACCESS_CHANGED Access = 1
+	Access_ACCESS_ENDED   Access = 2 // nothing in the scope may be read
+)
+
+// Enum value maps for Access.
+var (
+	Access_name = map[int32]string{
+		0: "ACCESS_SAME",
+		1: "ACCESS_CHANGED",
+		2: "ACCESS_ENDED",
+	}
+	Access_value = map[string]int32{
+		"ACCESS_SAME":    0,
+		"ACCESS_CHANGED": 1,
+		"ACCESS_ENDED":   2,
+	}
+)
+
+func (x Access) Enum() *Access {
+	p := new(Access)
+	*p = x
+	return p
+}
+
+func (x Access) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Access) Descriptor() protoreflect.EnumDescriptor {
+	return file_havre_v1_havre_proto_enumTypes[2].Descriptor()
+}
+
+func (Access) Type() protoreflect.EnumType {
+	return &file_havre_v1_havre_proto_enumTypes[2]
+}
+
+func (x Access) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Access.Descriptor instead.
+func (Access) EnumDescriptor() ([]byte, []int) {
+	return file_havre_v1_havre_proto_rawDescGZIP(), []int{2}
+}
+
 type RefusalReason int32
 
 const (
@@ -175,11 +226,11 @@ func (x RefusalReason) String() string {
 }
 
 func (RefusalReason) Descriptor() protoreflect.EnumDescriptor {
-	return file_havre_v1_havre_proto_enumTypes[2].Descriptor()
+	return file_havre_v1_havre_proto_enumTypes[3].Descriptor()
 }
 
 func (RefusalReason) Type() protoreflect.EnumType {
-	return &file_havre_v1_havre_proto_enumTypes[2]
+	return &file_havre_v1_havre_proto_enumTypes[3]
 }
 
 func (x RefusalReason) Number() protoreflect.EnumNumber {
@@ -188,7 +239,56 @@ func (x RefusalReason) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use RefusalReason.Descriptor instead.
 func (RefusalReason) EnumDescriptor() ([]byte, []int) {
-	return file_havre_v1_havre_proto_rawDescGZIP(), []int{2}
+	return file_havre_v1_havre_proto_rawDescGZIP(), []int{3}
+}
+
+type Decision int32
+
+const (
+	Decision_DECISION_UNSPECIFIED Decision = 0
+	Decision_DECISION_KEEP        Decision = 1 // what was deleted comes back
+	Decision_DECISION_DELETE      Decision = 2 // the deletions happen
+)
+
+// Enum value maps for Decision.
+var (
+	Decision_name = map[int32]string{
+		0: "DECISION_UNSPECIFIED",
+		1: "DECISION_KEEP",
+		2: "DECISION_DELETE",
+	}
+	Decision_value = map[string]int32{
+		"DECISION_UNSPECIFIED": 0,
+		"DECISION_KEEP":        1,
+		"DECISION_DELETE":      2,
+	}
+)
+
+func (x Decision) Enum() *Decision {
+	p := new(Decision)
+	*p = x
+	return p
+}
+
+func (x Decision) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Decision) Descriptor() protoreflect.EnumDescriptor {
+	return file_havre_v1_havre_proto_enumTypes[4].Descriptor()
+}
+
+func (Decision) Type() protoreflect.EnumType {
+	return &file_havre_v1_havre_proto_enumTypes[4]
+}
+
+func (x Decision) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Decision.Descriptor instead.
+func (Decision) EnumDescriptor() ([]byte, []int) {
+	return file_havre_v1_havre_proto_rawDescGZIP(), []int{4}
 }
 
 type JoinRequest struct {
@@ -333,7 +433,8 @@ type Folder struct {
 	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
 	Repository    string                 `protobuf:"bytes,3,opt,name=repository,proto3" json:"repository,omitempty"` // UUID
 	Head          int64                  `protobuf:"varint,4,opt,name=head,proto3" json:"head,omitempty"`
-	Right         Right                  `protobuf:"varint,5,opt,name=right,proto3,enum=havre.v1.Right" json:"right,omitempty"`
+	Right         Right                  `protobuf:"varint,5,opt,name=right,proto3,enum=havre.v1.Right" json:"right,omitempty"` // at the root; there may be others further down
+	View          string                 `protobuf:"bytes,6,opt,name=view,proto3" json:"view,omitempty"`                        // for Scope.view, with `head`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -401,6 +502,13 @@ func (x *Folder) GetRight() Right {
 		return x.Right
 	}
 	return Right_RIGHT_UNSPECIFIED
+}
+
+func (x *Folder) GetView() string {
+	if x != nil {
+		return x.View
+	}
+	return ""
 }
 
 type FoldersRequest struct {
@@ -484,9 +592,12 @@ func (x *FoldersResponse) GetFolders() []*Folder {
 }
 
 type Scope struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Folder        string                 `protobuf:"bytes,1,opt,name=folder,proto3" json:"folder,omitempty"`
-	Root          string                 `protobuf:"bytes,2,opt,name=root,proto3" json:"root,omitempty"` // a directory in the folder, "" for all of it
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Folder string                 `protobuf:"bytes,1,opt,name=folder,proto3" json:"folder,omitempty"`
+	Root   string                 `protobuf:"bytes,2,opt,name=root,proto3" json:"root,omitempty"` // a directory in the folder, "" for all of it
+	// Of List and Follow: what the person could read of the tree that the client has, as the server said it
+	// in Folder.view or Revision.view. At most 33 KiB; it means nothing to anybody but the server.
+	View          string `protobuf:"bytes,3,opt,name=view,proto3" json:"view,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -531,6 +642,13 @@ func (x *Scope) GetFolder() string {
 func (x *Scope) GetRoot() string {
 	if x != nil {
 		return x.Root
+	}
+	return ""
+}
+
+func (x *Scope) GetView() string {
+	if x != nil {
+		return x.View
 	}
 	return ""
 }
@@ -975,6 +1093,8 @@ type Revision struct {
 	Ops           []*Op                  `protobuf:"bytes,9,rep,name=ops,proto3" json:"ops,omitempty"`
 	More          bool                   `protobuf:"varint,10,opt,name=more,proto3" json:"more,omitempty"`
 	Confirmed     bool                   `protobuf:"varint,11,opt,name=confirmed,proto3" json:"confirmed,omitempty"` // of the commit
+	View          string                 `protobuf:"bytes,12,opt,name=view,proto3" json:"view,omitempty"`            // in the last part: for Scope.view once the tree is that of `revision`
+	Access        Access                 `protobuf:"varint,13,opt,name=access,proto3,enum=havre.v1.Access" json:"access,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1084,6 +1204,20 @@ func (x *Revision) GetConfirmed() bool {
 		return x.Confirmed
 	}
 	return false
+}
+
+func (x *Revision) GetView() string {
+	if x != nil {
+		return x.View
+	}
+	return ""
+}
+
+func (x *Revision) GetAccess() Access {
+	if x != nil {
+		return x.Access
+	}
+	return Access_ACCESS_SAME
 }
 
 type Move struct {
@@ -2324,6 +2458,9 @@ type ReplicaReport struct {
 	Revision      int64                  `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"` // cursor
 	Pending       int64                  `protobuf:"varint,3,opt,name=pending,proto3" json:"pending,omitempty"`   // changes not yet applied or committed
 	Error         string                 `protobuf:"bytes,4,opt,name=error,proto3" json:"error,omitempty"`
+	Place         string                 `protobuf:"bytes,5,opt,name=place,proto3" json:"place,omitempty"`                        // the directory on the device
+	HeldUp        int64                  `protobuf:"varint,6,opt,name=held_up,json=heldUp,proto3" json:"held_up,omitempty"`       // deletions made here that wait for a person
+	HeldDown      int64                  `protobuf:"varint,7,opt,name=held_down,json=heldDown,proto3" json:"held_down,omitempty"` // deletions made by others that wait for a person before they happen here
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2386,6 +2523,27 @@ func (x *ReplicaReport) GetError() string {
 	return ""
 }
 
+func (x *ReplicaReport) GetPlace() string {
+	if x != nil {
+		return x.Place
+	}
+	return ""
+}
+
+func (x *ReplicaReport) GetHeldUp() int64 {
+	if x != nil {
+		return x.HeldUp
+	}
+	return 0
+}
+
+func (x *ReplicaReport) GetHeldDown() int64 {
+	if x != nil {
+		return x.HeldDown
+	}
+	return 0
+}
+
 type ReportRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Replicas      []*ReplicaReport       `protobuf:"bytes,1,rep,name=replicas,proto3" json:"replicas,omitempty"`
@@ -2432,6 +2590,7 @@ func (x *ReportRequest) GetReplicas() []*ReplicaReport {
 
 type ReportResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
+	Decisions     []*HeldDecision        `protobuf:"bytes,1,rep,name=decisions,proto3" json:"decisions,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2466,6 +2625,75 @@ func (*ReportResponse) Descriptor() ([]byte, []int) {
 	return file_havre_v1_havre_proto_rawDescGZIP(), []int{35}
 }
 
+func (x *ReportResponse) GetDecisions() []*HeldDecision {
+	if x != nil {
+		return x.Decisions
+	}
+	return nil
+}
+
+// What a person decided about the deletions that wait in a replica, if there are `count` of them still. It
+// comes with each answer until the device reports that no deletions wait.
+type HeldDecision struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Scope         *Scope                 `protobuf:"bytes,1,opt,name=scope,proto3" json:"scope,omitempty"`
+	Decision      Decision               `protobuf:"varint,2,opt,name=decision,proto3,enum=havre.v1.Decision" json:"decision,omitempty"`
+	Count         int64                  `protobuf:"varint,3,opt,name=count,proto3" json:"count,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HeldDecision) Reset() {
+	*x = HeldDecision{}
+	mi := &file_havre_v1_havre_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HeldDecision) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HeldDecision) ProtoMessage() {}
+
+func (x *HeldDecision) ProtoReflect() protoreflect.Message {
+	mi := &file_havre_v1_havre_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HeldDecision.ProtoReflect.Descriptor instead.
+func (*HeldDecision) Descriptor() ([]byte, []int) {
+	return file_havre_v1_havre_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *HeldDecision) GetScope() *Scope {
+	if x != nil {
+		return x.Scope
+	}
+	return nil
+}
+
+func (x *HeldDecision) GetDecision() Decision {
+	if x != nil {
+		return x.Decision
+	}
+	return Decision_DECISION_UNSPECIFIED
+}
+
+func (x *HeldDecision) GetCount() int64 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
 type LeaveRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -2474,7 +2702,7 @@ type LeaveRequest struct {
 
 func (x *LeaveRequest) Reset() {
 	*x = LeaveRequest{}
-	mi := &file_havre_v1_havre_proto_msgTypes[36]
+	mi := &file_havre_v1_havre_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2486,7 +2714,7 @@ func (x *LeaveRequest) String() string {
 func (*LeaveRequest) ProtoMessage() {}
 
 func (x *LeaveRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_havre_v1_havre_proto_msgTypes[36]
+	mi := &file_havre_v1_havre_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2499,7 +2727,7 @@ func (x *LeaveRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaveRequest.ProtoReflect.Descriptor instead.
 func (*LeaveRequest) Descriptor() ([]byte, []int) {
-	return file_havre_v1_havre_proto_rawDescGZIP(), []int{36}
+	return file_havre_v1_havre_proto_rawDescGZIP(), []int{37}
 }
 
 type LeaveResponse struct {
@@ -2510,7 +2738,7 @@ type LeaveResponse struct {
 
 func (x *LeaveResponse) Reset() {
 	*x = LeaveResponse{}
-	mi := &file_havre_v1_havre_proto_msgTypes[37]
+	mi := &file_havre_v1_havre_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2522,7 +2750,7 @@ func (x *LeaveResponse) String() string {
 func (*LeaveResponse) ProtoMessage() {}
 
 func (x *LeaveResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_havre_v1_havre_proto_msgTypes[37]
+	mi := &file_havre_v1_havre_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2535,7 +2763,7 @@ func (x *LeaveResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaveResponse.ProtoReflect.Descriptor instead.
 func (*LeaveResponse) Descriptor() ([]byte, []int) {
-	return file_havre_v1_havre_proto_rawDescGZIP(), []int{37}
+	return file_havre_v1_havre_proto_rawDescGZIP(), []int{38}
 }
 
 type ErrorDetail struct {
@@ -2548,7 +2776,7 @@ type ErrorDetail struct {
 
 func (x *ErrorDetail) Reset() {
 	*x = ErrorDetail{}
-	mi := &file_havre_v1_havre_proto_msgTypes[38]
+	mi := &file_havre_v1_havre_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2560,7 +2788,7 @@ func (x *ErrorDetail) String() string {
 func (*ErrorDetail) ProtoMessage() {}
 
 func (x *ErrorDetail) ProtoReflect() protoreflect.Message {
-	mi := &file_havre_v1_havre_proto_msgTypes[38]
+	mi := &file_havre_v1_havre_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2573,7 +2801,7 @@ func (x *ErrorDetail) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ErrorDetail.ProtoReflect.Descriptor instead.
 func (*ErrorDetail) Descriptor() ([]byte, []int) {
-	return file_havre_v1_havre_proto_rawDescGZIP(), []int{38}
+	return file_havre_v1_havre_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *ErrorDetail) GetCode() string {
@@ -2606,7 +2834,7 @@ const file_havre_v1_havre_proto_rawDesc = "" +
 	"\tdevice_id\x18\x02 \x01(\tR\bdeviceId\x12\x1b\n" +
 	"\tuser_name\x18\x03 \x01(\tR\buserName\x12\x1f\n" +
 	"\vserver_name\x18\x04 \x01(\tR\n" +
-	"serverName\"\x87\x01\n" +
+	"serverName\"\x9b\x01\n" +
 	"\x06Folder\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x1e\n" +
@@ -2614,13 +2842,15 @@ const file_havre_v1_havre_proto_rawDesc = "" +
 	"repository\x18\x03 \x01(\tR\n" +
 	"repository\x12\x12\n" +
 	"\x04head\x18\x04 \x01(\x03R\x04head\x12%\n" +
-	"\x05right\x18\x05 \x01(\x0e2\x0f.havre.v1.RightR\x05right\"\x10\n" +
+	"\x05right\x18\x05 \x01(\x0e2\x0f.havre.v1.RightR\x05right\x12\x12\n" +
+	"\x04view\x18\x06 \x01(\tR\x04view\"\x10\n" +
 	"\x0eFoldersRequest\"=\n" +
 	"\x0fFoldersResponse\x12*\n" +
-	"\afolders\x18\x01 \x03(\v2\x10.havre.v1.FolderR\afolders\"3\n" +
+	"\afolders\x18\x01 \x03(\v2\x10.havre.v1.FolderR\afolders\"G\n" +
 	"\x05Scope\x12\x16\n" +
 	"\x06folder\x18\x01 \x01(\tR\x06folder\x12\x12\n" +
-	"\x04root\x18\x02 \x01(\tR\x04root\"\xa5\x01\n" +
+	"\x04root\x18\x02 \x01(\tR\x04root\x12\x12\n" +
+	"\x04view\x18\x03 \x01(\tR\x04view\"\xa5\x01\n" +
 	"\x05Entry\x12\"\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x0e.havre.v1.KindR\x04kind\x12\x12\n" +
 	"\x04size\x18\x02 \x01(\x03R\x04size\x12\x12\n" +
@@ -2650,7 +2880,7 @@ const file_havre_v1_havre_proto_rawDesc = "" +
 	"\theartbeat\x18\x02 \x01(\v2\x13.havre.v1.HeartbeatH\x00R\theartbeatB\a\n" +
 	"\x05event\"\x1f\n" +
 	"\tHeartbeat\x12\x12\n" +
-	"\x04head\x18\x01 \x01(\x03R\x04head\"\xb3\x02\n" +
+	"\x04head\x18\x01 \x01(\x03R\x04head\"\xf1\x02\n" +
 	"\bRevision\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x03R\brevision\x12\x12\n" +
 	"\x04time\x18\x02 \x01(\x10R\x04time\x12\x16\n" +
@@ -2663,7 +2893,9 @@ const file_havre_v1_havre_proto_rawDesc = "" +
 	"\x03ops\x18\t \x03(\v2\f.havre.v1.OpR\x03ops\x12\x12\n" +
 	"\x04more\x18\n" +
 	" \x01(\bR\x04more\x12\x1c\n" +
-	"\tconfirmed\x18\v \x01(\bR\tconfirmed\"*\n" +
+	"\tconfirmed\x18\v \x01(\bR\tconfirmed\x12\x12\n" +
+	"\x04view\x18\f \x01(\tR\x04view\x12(\n" +
+	"\x06access\x18\r \x01(\x0e2\x10.havre.v1.AccessR\x06access\"*\n" +
 	"\x04Move\x12\x12\n" +
 	"\x04from\x18\x01 \x01(\tR\x04from\x12\x0e\n" +
 	"\x02to\x18\x02 \x01(\tR\x02to\"\xa2\x01\n" +
@@ -2742,15 +2974,23 @@ const file_havre_v1_havre_proto_rawDesc = "" +
 	"\rsource_offset\x18\x05 \x01(\x03R\fsourceOffset\x12\x16\n" +
 	"\x06length\x18\x06 \x01(\x03R\x06length\"0\n" +
 	"\x16CopyIntoUploadResponse\x12\x16\n" +
-	"\x06offset\x18\x01 \x01(\x03R\x06offset\"\x82\x01\n" +
+	"\x06offset\x18\x01 \x01(\x03R\x06offset\"\xce\x01\n" +
 	"\rReplicaReport\x12%\n" +
 	"\x05scope\x18\x01 \x01(\v2\x0f.havre.v1.ScopeR\x05scope\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x03R\brevision\x12\x18\n" +
 	"\apending\x18\x03 \x01(\x03R\apending\x12\x14\n" +
-	"\x05error\x18\x04 \x01(\tR\x05error\"D\n" +
+	"\x05error\x18\x04 \x01(\tR\x05error\x12\x14\n" +
+	"\x05place\x18\x05 \x01(\tR\x05place\x12\x17\n" +
+	"\aheld_up\x18\x06 \x01(\x03R\x06heldUp\x12\x1b\n" +
+	"\theld_down\x18\a \x01(\x03R\bheldDown\"D\n" +
 	"\rReportRequest\x123\n" +
-	"\breplicas\x18\x01 \x03(\v2\x17.havre.v1.ReplicaReportR\breplicas\"\x10\n" +
-	"\x0eReportResponse\"\x0e\n" +
+	"\breplicas\x18\x01 \x03(\v2\x17.havre.v1.ReplicaReportR\breplicas\"F\n" +
+	"\x0eReportResponse\x124\n" +
+	"\tdecisions\x18\x01 \x03(\v2\x16.havre.v1.HeldDecisionR\tdecisions\"{\n" +
+	"\fHeldDecision\x12%\n" +
+	"\x05scope\x18\x01 \x01(\v2\x0f.havre.v1.ScopeR\x05scope\x12.\n" +
+	"\bdecision\x18\x02 \x01(\x0e2\x12.havre.v1.DecisionR\bdecision\x12\x14\n" +
+	"\x05count\x18\x03 \x01(\x03R\x05count\"\x0e\n" +
 	"\fLeaveRequest\"\x0f\n" +
 	"\rLeaveResponse\"5\n" +
 	"\vErrorDetail\x12\x12\n" +
@@ -2766,7 +3006,11 @@ const file_havre_v1_havre_proto_rawDesc = "" +
 	"\x10KIND_UNSPECIFIED\x10\x00\x12\r\n" +
 	"\tKIND_FILE\x10\x01\x12\f\n" +
 	"\bKIND_DIR\x10\x02\x12\x10\n" +
-	"\fKIND_SYMLINK\x10\x03*\xd7\x01\n" +
+	"\fKIND_SYMLINK\x10\x03*?\n" +
+	"\x06Access\x12\x0f\n" +
+	"\vACCESS_SAME\x10\x00\x12\x12\n" +
+	"\x0eACCESS_CHANGED\x10\x01\x12\x10\n" +
+	"\fACCESS_ENDED\x10\x02*\xd7\x01\n" +
 	"\rRefusalReason\x12\x1e\n" +
 	"\x1aREFUSAL_REASON_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aREFUSAL_REASON_OUT_OF_DATE\x10\x01\x12\x19\n" +
@@ -2774,7 +3018,11 @@ const file_havre_v1_havre_proto_rawDesc = "" +
 	"\x16REFUSAL_REASON_INVALID\x10\x03\x12\x19\n" +
 	"\x15REFUSAL_REASON_LOCKED\x10\x04\x12\x19\n" +
 	"\x15REFUSAL_REASON_UPLOAD\x10\x05\x12\x19\n" +
-	"\x15REFUSAL_REASON_PARENT\x10\x062G\n" +
+	"\x15REFUSAL_REASON_PARENT\x10\x06*L\n" +
+	"\bDecision\x12\x18\n" +
+	"\x14DECISION_UNSPECIFIED\x10\x00\x12\x11\n" +
+	"\rDECISION_KEEP\x10\x01\x12\x13\n" +
+	"\x0fDECISION_DELETE\x10\x022G\n" +
 	"\x0ePairingService\x125\n" +
 	"\x04Join\x12\x15.havre.v1.JoinRequest\x1a\x16.havre.v1.JoinResponse2\x95\x05\n" +
 	"\vSyncService\x12>\n" +
@@ -2801,111 +3049,118 @@ func file_havre_v1_havre_proto_rawDescGZIP() []byte {
 	return file_havre_v1_havre_proto_rawDescData
 }
 
-var file_havre_v1_havre_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_havre_v1_havre_proto_msgTypes = make([]protoimpl.MessageInfo, 39)
+var file_havre_v1_havre_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
+var file_havre_v1_havre_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
 var file_havre_v1_havre_proto_goTypes = []any{
 	(Right)(0),                     // 0: havre.v1.Right
 	(Kind)(0),                      // 1: havre.v1.Kind
-	(RefusalReason)(0),             // 2: havre.v1.RefusalReason
-	(*JoinRequest)(nil),            // 3: havre.v1.JoinRequest
-	(*JoinResponse)(nil),           // 4: havre.v1.JoinResponse
-	(*Folder)(nil),                 // 5: havre.v1.Folder
-	(*FoldersRequest)(nil),         // 6: havre.v1.FoldersRequest
-	(*FoldersResponse)(nil),        // 7: havre.v1.FoldersResponse
-	(*Scope)(nil),                  // 8: havre.v1.Scope
-	(*Entry)(nil),                  // 9: havre.v1.Entry
-	(*ListRequest)(nil),            // 10: havre.v1.ListRequest
-	(*ListResponse)(nil),           // 11: havre.v1.ListResponse
-	(*ListItem)(nil),               // 12: havre.v1.ListItem
-	(*FollowRequest)(nil),          // 13: havre.v1.FollowRequest
-	(*FollowResponse)(nil),         // 14: havre.v1.FollowResponse
-	(*Heartbeat)(nil),              // 15: havre.v1.Heartbeat
-	(*Revision)(nil),               // 16: havre.v1.Revision
-	(*Move)(nil),                   // 17: havre.v1.Move
-	(*Op)(nil),                     // 18: havre.v1.Op
-	(*CommitRequest)(nil),          // 19: havre.v1.CommitRequest
-	(*Change)(nil),                 // 20: havre.v1.Change
-	(*CopySource)(nil),             // 21: havre.v1.CopySource
-	(*Put)(nil),                    // 22: havre.v1.Put
-	(*Refusal)(nil),                // 23: havre.v1.Refusal
-	(*CommitResponse)(nil),         // 24: havre.v1.CommitResponse
-	(*FetchRequest)(nil),           // 25: havre.v1.FetchRequest
-	(*FileVersion)(nil),            // 26: havre.v1.FileVersion
-	(*FetchResponse)(nil),          // 27: havre.v1.FetchResponse
-	(*FetchedFile)(nil),            // 28: havre.v1.FetchedFile
-	(*ChunksRequest)(nil),          // 29: havre.v1.ChunksRequest
-	(*ChunksResponse)(nil),         // 30: havre.v1.ChunksResponse
-	(*Chunk)(nil),                  // 31: havre.v1.Chunk
-	(*BeginUploadRequest)(nil),     // 32: havre.v1.BeginUploadRequest
-	(*BeginUploadResponse)(nil),    // 33: havre.v1.BeginUploadResponse
-	(*CopyIntoUploadRequest)(nil),  // 34: havre.v1.CopyIntoUploadRequest
-	(*CopyIntoUploadResponse)(nil), // 35: havre.v1.CopyIntoUploadResponse
-	(*ReplicaReport)(nil),          // 36: havre.v1.ReplicaReport
-	(*ReportRequest)(nil),          // 37: havre.v1.ReportRequest
-	(*ReportResponse)(nil),         // 38: havre.v1.ReportResponse
-	(*LeaveRequest)(nil),           // 39: havre.v1.LeaveRequest
-	(*LeaveResponse)(nil),          // 40: havre.v1.LeaveResponse
-	(*ErrorDetail)(nil),            // 41: havre.v1.ErrorDetail
+	(Access)(0),                    // 2: havre.v1.Access
+	(RefusalReason)(0),             // 3: havre.v1.RefusalReason
+	(Decision)(0),                  // 4: havre.v1.Decision
+	(*JoinRequest)(nil),            // 5: havre.v1.JoinRequest
+	(*JoinResponse)(nil),           // 6: havre.v1.JoinResponse
+	(*Folder)(nil),                 // 7: havre.v1.Folder
+	(*FoldersRequest)(nil),         // 8: havre.v1.FoldersRequest
+	(*FoldersResponse)(nil),        // 9: havre.v1.FoldersResponse
+	(*Scope)(nil),                  // 10: havre.v1.Scope
+	(*Entry)(nil),                  // 11: havre.v1.Entry
+	(*ListRequest)(nil),            // 12: havre.v1.ListRequest
+	(*ListResponse)(nil),           // 13: havre.v1.ListResponse
+	(*ListItem)(nil),               // 14: havre.v1.ListItem
+	(*FollowRequest)(nil),          // 15: havre.v1.FollowRequest
+	(*FollowResponse)(nil),         // 16: havre.v1.FollowResponse
+	(*Heartbeat)(nil),              // 17: havre.v1.Heartbeat
+	(*Revision)(nil),               // 18: havre.v1.Revision
+	(*Move)(nil),                   // 19: havre.v1.Move
+	(*Op)(nil),                     // 20: havre.v1.Op
+	(*CommitRequest)(nil),          // 21: havre.v1.CommitRequest
+	(*Change)(nil),                 // 22: havre.v1.Change
+	(*CopySource)(nil),             // 23: havre.v1.CopySource
+	(*Put)(nil),                    // 24: havre.v1.Put
+	(*Refusal)(nil),                // 25: havre.v1.Refusal
+	(*CommitResponse)(nil),         // 26: havre.v1.CommitResponse
+	(*FetchRequest)(nil),           // 27: havre.v1.FetchRequest
+	(*FileVersion)(nil),            // 28: havre.v1.FileVersion
+	(*FetchResponse)(nil),          // 29: havre.v1.FetchResponse
+	(*FetchedFile)(nil),            // 30: havre.v1.FetchedFile
+	(*ChunksRequest)(nil),          // 31: havre.v1.ChunksRequest
+	(*ChunksResponse)(nil),         // 32: havre.v1.ChunksResponse
+	(*Chunk)(nil),                  // 33: havre.v1.Chunk
+	(*BeginUploadRequest)(nil),     // 34: havre.v1.BeginUploadRequest
+	(*BeginUploadResponse)(nil),    // 35: havre.v1.BeginUploadResponse
+	(*CopyIntoUploadRequest)(nil),  // 36: havre.v1.CopyIntoUploadRequest
+	(*CopyIntoUploadResponse)(nil), // 37: havre.v1.CopyIntoUploadResponse
+	(*ReplicaReport)(nil),          // 38: havre.v1.ReplicaReport
+	(*ReportRequest)(nil),          // 39: havre.v1.ReportRequest
+	(*ReportResponse)(nil),         // 40: havre.v1.ReportResponse
+	(*HeldDecision)(nil),           // 41: havre.v1.HeldDecision
+	(*LeaveRequest)(nil),           // 42: havre.v1.LeaveRequest
+	(*LeaveResponse)(nil),          // 43: havre.v1.LeaveResponse
+	(*ErrorDetail)(nil),            // 44: havre.v1.ErrorDetail
 }
 var file_havre_v1_havre_proto_depIdxs = []int32{
 	0,  // 0: havre.v1.Folder.right:type_name -> havre.v1.Right
-	5,  // 1: havre.v1.FoldersResponse.folders:type_name -> havre.v1.Folder
+	7,  // 1: havre.v1.FoldersResponse.folders:type_name -> havre.v1.Folder
 	1,  // 2: havre.v1.Entry.kind:type_name -> havre.v1.Kind
-	8,  // 3: havre.v1.ListRequest.scope:type_name -> havre.v1.Scope
-	12, // 4: havre.v1.ListResponse.items:type_name -> havre.v1.ListItem
-	9,  // 5: havre.v1.ListItem.entry:type_name -> havre.v1.Entry
-	8,  // 6: havre.v1.FollowRequest.scope:type_name -> havre.v1.Scope
-	16, // 7: havre.v1.FollowResponse.revision:type_name -> havre.v1.Revision
-	15, // 8: havre.v1.FollowResponse.heartbeat:type_name -> havre.v1.Heartbeat
-	17, // 9: havre.v1.Revision.moves:type_name -> havre.v1.Move
-	18, // 10: havre.v1.Revision.ops:type_name -> havre.v1.Op
-	9,  // 11: havre.v1.Op.put:type_name -> havre.v1.Entry
-	8,  // 12: havre.v1.CommitRequest.scope:type_name -> havre.v1.Scope
-	20, // 13: havre.v1.CommitRequest.changes:type_name -> havre.v1.Change
-	22, // 14: havre.v1.Change.put:type_name -> havre.v1.Put
-	21, // 15: havre.v1.Change.copy:type_name -> havre.v1.CopySource
-	9,  // 16: havre.v1.Put.entry:type_name -> havre.v1.Entry
-	2,  // 17: havre.v1.Refusal.reason:type_name -> havre.v1.RefusalReason
-	23, // 18: havre.v1.CommitResponse.refused:type_name -> havre.v1.Refusal
-	8,  // 19: havre.v1.FetchRequest.scope:type_name -> havre.v1.Scope
-	26, // 20: havre.v1.FetchRequest.files:type_name -> havre.v1.FileVersion
-	28, // 21: havre.v1.FetchResponse.files:type_name -> havre.v1.FetchedFile
-	41, // 22: havre.v1.FetchedFile.error:type_name -> havre.v1.ErrorDetail
-	8,  // 23: havre.v1.ChunksRequest.scope:type_name -> havre.v1.Scope
-	26, // 24: havre.v1.ChunksRequest.file:type_name -> havre.v1.FileVersion
-	31, // 25: havre.v1.ChunksResponse.chunks:type_name -> havre.v1.Chunk
-	8,  // 26: havre.v1.BeginUploadRequest.scope:type_name -> havre.v1.Scope
-	8,  // 27: havre.v1.CopyIntoUploadRequest.scope:type_name -> havre.v1.Scope
-	26, // 28: havre.v1.CopyIntoUploadRequest.source:type_name -> havre.v1.FileVersion
-	8,  // 29: havre.v1.ReplicaReport.scope:type_name -> havre.v1.Scope
-	36, // 30: havre.v1.ReportRequest.replicas:type_name -> havre.v1.ReplicaReport
-	3,  // 31: havre.v1.PairingService.Join:input_type -> havre.v1.JoinRequest
-	6,  // 32: havre.v1.SyncService.Folders:input_type -> havre.v1.FoldersRequest
-	10, // 33: havre.v1.SyncService.List:input_type -> havre.v1.ListRequest
-	13, // 34: havre.v1.SyncService.Follow:input_type -> havre.v1.FollowRequest
-	19, // 35: havre.v1.SyncService.Commit:input_type -> havre.v1.CommitRequest
-	25, // 36: havre.v1.SyncService.Fetch:input_type -> havre.v1.FetchRequest
-	29, // 37: havre.v1.SyncService.Chunks:input_type -> havre.v1.ChunksRequest
-	32, // 38: havre.v1.SyncService.BeginUpload:input_type -> havre.v1.BeginUploadRequest
-	34, // 39: havre.v1.SyncService.CopyIntoUpload:input_type -> havre.v1.CopyIntoUploadRequest
-	37, // 40: havre.v1.SyncService.Report:input_type -> havre.v1.ReportRequest
-	39, // 41: havre.v1.SyncService.Leave:input_type -> havre.v1.LeaveRequest
-	4,  // 42: havre.v1.PairingService.Join:output_type -> havre.v1.JoinResponse
-	7,  // 43: havre.v1.SyncService.Folders:output_type -> havre.v1.FoldersResponse
-	11, // 44: havre.v1.SyncService.List:output_type -> havre.v1.ListResponse
-	14, // 45: havre.v1.SyncService.Follow:output_type -> havre.v1.FollowResponse
-	24, // 46: havre.v1.SyncService.Commit:output_type -> havre.v1.CommitResponse
-	27, // 47: havre.v1.SyncService.Fetch:output_type -> havre.v1.FetchResponse
-	30, // 48: havre.v1.SyncService.Chunks:output_type -> havre.v1.ChunksResponse
-	33, // 49: havre.v1.SyncService.BeginUpload:output_type -> havre.v1.BeginUploadResponse
-	35, // 50: havre.v1.SyncService.CopyIntoUpload:output_type -> havre.v1.CopyIntoUploadResponse
-	38, // 51: havre.v1.SyncService.Report:output_type -> havre.v1.ReportResponse
-	40, // 52: havre.v1.SyncService.Leave:output_type -> havre.v1.LeaveResponse
-	42, // [42:53] is the sub-list for method output_type
-	31, // [31:42] is the sub-list for method input_type
-	31, // [31:31] is the sub-list for extension type_name
-	31, // [31:31] is the sub-list for extension extendee
-	0,  // [0:31] is the sub-list for field type_name
+	10, // 3: havre.v1.ListRequest.scope:type_name -> havre.v1.Scope
+	14, // 4: havre.v1.ListResponse.items:type_name -> havre.v1.ListItem
+	11, // 5: havre.v1.ListItem.entry:type_name -> havre.v1.Entry
+	10, // 6: havre.v1.FollowRequest.scope:type_name -> havre.v1.Scope
+	18, // 7: havre.v1.FollowResponse.revision:type_name -> havre.v1.Revision
+	17, // 8: havre.v1.FollowResponse.heartbeat:type_name -> havre.v1.Heartbeat
+	19, // 9: havre.v1.Revision.moves:type_name -> havre.v1.Move
+	20, // 10: havre.v1.Revision.ops:type_name -> havre.v1.Op
+	2,  // 11: havre.v1.Revision.access:type_name -> havre.v1.Access
+	11, // 12: havre.v1.Op.put:type_name -> havre.v1.Entry
+	10, // 13: havre.v1.CommitRequest.scope:type_name -> havre.v1.Scope
+	22, // 14: havre.v1.CommitRequest.changes:type_name -> havre.v1.Change
+	24, // 15: havre.v1.Change.put:type_name -> havre.v1.Put
+	23, // 16: havre.v1.Change.copy:type_name -> havre.v1.CopySource
+	11, // 17: havre.v1.Put.entry:type_name -> havre.v1.Entry
+	3,  // 18: havre.v1.Refusal.reason:type_name -> havre.v1.RefusalReason
+	25, // 19: havre.v1.CommitResponse.refused:type_name -> havre.v1.Refusal
+	10, // 20: havre.v1.FetchRequest.scope:type_name -> havre.v1.Scope
+	28, // 21: havre.v1.FetchRequest.files:type_name -> havre.v1.FileVersion
+	30, // 22: havre.v1.FetchResponse.files:type_name -> havre.v1.FetchedFile
+	44, // 23: havre.v1.FetchedFile.error:type_name -> havre.v1.ErrorDetail
+	10, // 24: havre.v1.ChunksRequest.scope:type_name -> havre.v1.Scope
+	28, // 25: havre.v1.ChunksRequest.file:type_name -> havre.v1.FileVersion
+	33, // 26: havre.v1.ChunksResponse.chunks:type_name -> havre.v1.Chunk
+	10, // 27: havre.v1.BeginUploadRequest.scope:type_name -> havre.v1.Scope
+	10, // 28: havre.v1.CopyIntoUploadRequest.scope:type_name -> havre.v1.Scope
+	28, // 29: havre.v1.CopyIntoUploadRequest.source:type_name -> havre.v1.FileVersion
+	10, // 30: havre.v1.ReplicaReport.scope:type_name -> havre.v1.Scope
+	38, // 31: havre.v1.ReportRequest.replicas:type_name -> havre.v1.ReplicaReport
+	41, // 32: havre.v1.ReportResponse.decisions:type_name -> havre.v1.HeldDecision
+	10, // 33: havre.v1.HeldDecision.scope:type_name -> havre.v1.Scope
+	4,  // 34: havre.v1.HeldDecision.decision:type_name -> havre.v1.Decision
+	5,  // 35: havre.v1.PairingService.Join:input_type -> havre.v1.JoinRequest
+	8,  // 36: havre.v1.SyncService.Folders:input_type -> havre.v1.FoldersRequest
+	12, // 37: havre.v1.SyncService.List:input_type -> havre.v1.ListRequest
+	15, // 38: havre.v1.SyncService.Follow:input_type -> havre.v1.FollowRequest
+	21, // 39: havre.v1.SyncService.Commit:input_type -> havre.v1.CommitRequest
+	27, // 40: havre.v1.SyncService.Fetch:input_type -> havre.v1.FetchRequest
+	31, // 41: havre.v1.SyncService.Chunks:input_type -> havre.v1.ChunksRequest
+	34, // 42: havre.v1.SyncService.BeginUpload:input_type -> havre.v1.BeginUploadRequest
+	36, // 43: havre.v1.SyncService.CopyIntoUpload:input_type -> havre.v1.CopyIntoUploadRequest
+	39, // 44: havre.v1.SyncService.Report:input_type -> havre.v1.ReportRequest
+	42, // 45: havre.v1.SyncService.Leave:input_type -> havre.v1.LeaveRequest
+	6,  // 46: havre.v1.PairingService.Join:output_type -> havre.v1.JoinResponse
+	9,  // 47: havre.v1.SyncService.Folders:output_type -> havre.v1.FoldersResponse
+	13, // 48: havre.v1.SyncService.List:output_type -> havre.v1.ListResponse
+	16, // 49: havre.v1.SyncService.Follow:output_type -> havre.v1.FollowResponse
+	26, // 50: havre.v1.SyncService.Commit:output_type -> havre.v1.CommitResponse
+	29, // 51: havre.v1.SyncService.Fetch:output_type -> havre.v1.FetchResponse
+	32, // 52: havre.v1.SyncService.Chunks:output_type -> havre.v1.ChunksResponse
+	35, // 53: havre.v1.SyncService.BeginUpload:output_type -> havre.v1.BeginUploadResponse
+	37, // 54: havre.v1.SyncService.CopyIntoUpload:output_type -> havre.v1.CopyIntoUploadResponse
+	40, // 55: havre.v1.SyncService.Report:output_type -> havre.v1.ReportResponse
+	43, // 56: havre.v1.SyncService.Leave:output_type -> havre.v1.LeaveResponse
+	46, // [46:57] is the sub-list for method output_type
+	35, // [35:46] is the sub-list for method input_type
+	35, // [35:35] is the sub-list for extension type_name
+	35, // [35:35] is the sub-list for extension extendee
+	0,  // [0:35] is the sub-list for field type_name
 }
 
 func init() { file_havre_v1_havre_proto_init() }
@@ -2937,8 +3192,8 @@ func file_havre_v1_havre_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_havre_v1_havre_proto_rawDesc), len(file_havre_v1_havre_proto_rawDesc)),
-			NumEnums:      3,
-			NumMessages:   39,
+			NumEnums:      5,
+			NumMessages:   40,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

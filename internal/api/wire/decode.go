@@ -71,7 +71,11 @@ func DecodeScope(m *havrev1.Scope) (havre.Scope, error) {
 	if err != nil {
 		return havre.Scope{}, err
 	}
-	return havre.Scope{Folder: havre.FolderID(folder), Root: root}, nil
+	view, err := DecodeText("view", m.GetView(), MaxView)
+	if err != nil {
+		return havre.Scope{}, err
+	}
+	return havre.Scope{Folder: havre.FolderID(folder), Root: root, View: view}, nil
 }
 
 // DecodeEntry checks an entry.
@@ -128,6 +132,7 @@ func DecodeFolders(m *havrev1.FoldersResponse) ([]havre.Folder, error) {
 			Repository: f.GetRepository(),
 			Head:       svn.Revnum(f.GetHead()),
 			Right:      right,
+			View:       f.GetView(),
 		}
 	}
 	return list, nil
@@ -162,6 +167,15 @@ func DecodeRevision(m *havrev1.Revision) (*havre.Revision, error) {
 		},
 		Message: m.GetMessage(),
 		More:    m.GetMore(),
+		View:    m.GetView(),
+	}
+	if len(r.View) > MaxView {
+		return nil, invalid("the server sends a view of %d bytes", len(r.View))
+	}
+	if a := m.GetAccess(); a >= 0 && a <= havrev1.Access_ACCESS_ENDED {
+		r.Access = havre.Access(a)
+	} else {
+		return nil, invalid("the server says something of the rights that this program does not know")
 	}
 	for _, mv := range m.GetMoves() {
 		from, err := DecodePath(mv.GetFrom())
@@ -376,7 +390,40 @@ func DecodeReports(m *havrev1.ReportRequest) ([]havre.ReplicaReport, error) {
 		if err != nil {
 			return nil, err
 		}
-		list[i] = havre.ReplicaReport{Scope: scope, Revision: rev, Pending: pending, Error: text}
+		place, err := DecodeText("place", r.GetPlace(), MaxText)
+		if err != nil {
+			return nil, err
+		}
+		for _, n := range []int64{r.GetHeldUp(), r.GetHeldDown()} {
+			if _, err := DecodeSize("number of deletions", n); err != nil {
+				return nil, err
+			}
+		}
+		list[i] = havre.ReplicaReport{
+			Scope: scope, Revision: rev, Pending: pending, Error: text,
+			Place: place, HeldUp: r.GetHeldUp(), HeldDown: r.GetHeldDown(),
+		}
+	}
+	return list, nil
+}
+
+// DecodeDecisions checks the answer to a report.
+func DecodeDecisions(m *havrev1.ReportResponse) ([]havre.HeldDecision, error) {
+	list := make([]havre.HeldDecision, 0, len(m.GetDecisions()))
+	for _, d := range m.GetDecisions() {
+		scope, err := DecodeScope(d.GetScope())
+		if err != nil {
+			return nil, err
+		}
+		decision := havre.DecisionNone
+		switch d.GetDecision() {
+		case havrev1.Decision_DECISION_KEEP:
+			decision = havre.DecisionKeep
+		case havrev1.Decision_DECISION_DELETE:
+			decision = havre.DecisionDelete
+		case havrev1.Decision_DECISION_UNSPECIFIED:
+		}
+		list = append(list, havre.HeldDecision{Scope: scope, Decision: decision, Count: d.GetCount()})
 	}
 	return list, nil
 }

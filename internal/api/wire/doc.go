@@ -26,6 +26,8 @@ const (
 	// MaxText bounds messages for people, in bytes, MaxName the names of things and their IDs.
 	MaxText = 64 << 10
 	MaxName = 1 << 10
+	// MaxView bounds Scope.View, in bytes.
+	MaxView = 33 << 10
 	// PackBytes is about how much a sender of many small things puts into one message.
 	PackBytes = 1 << 20
 )

@@ -51,7 +51,7 @@ func text(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
 
 // Scope returns s as it goes over the wire.
 func Scope(s havre.Scope) *havrev1.Scope {
-	return &havrev1.Scope{Folder: string(s.Folder), Root: string(s.Root)}
+	return &havrev1.Scope{Folder: string(s.Folder), Root: string(s.Root), View: s.View}
 }
 
 // Folders returns the answer to Folders.
@@ -64,6 +64,7 @@ func Folders(list []havre.Folder) *havrev1.FoldersResponse {
 			Repository: f.Repository,
 			Head:       int64(f.Head),
 			Right:      havrev1.Right(f.Right),
+			View:       f.View,
 		}
 	}
 	return resp
@@ -89,6 +90,8 @@ func Revision(r *havre.Revision) *havrev1.Revision {
 		More:     r.More,
 
 		Confirmed: r.Origin.Confirmed,
+		View:      r.View,
+		Access:    havrev1.Access(r.Access),
 	}
 	for i, mv := range r.Moves {
 		m.Moves[i] = &havrev1.Move{From: string(mv.From), To: string(mv.To)}
@@ -189,7 +192,23 @@ func Reports(list []havre.ReplicaReport) *havrev1.ReportRequest {
 			Revision: int64(r.Revision),
 			Pending:  r.Pending,
 			Error:    text(r.Error),
+			Place:    text(r.Place),
+			HeldUp:   r.HeldUp,
+			HeldDown: r.HeldDown,
 		}
+	}
+	return m
+}
+
+// Decisions returns the answer that carries them.
+func Decisions(list []havre.HeldDecision) *havrev1.ReportResponse {
+	m := &havrev1.ReportResponse{}
+	for _, d := range list {
+		decision := havrev1.Decision_DECISION_KEEP
+		if d.Decision == havre.DecisionDelete {
+			decision = havrev1.Decision_DECISION_DELETE
+		}
+		m.Decisions = append(m.Decisions, &havrev1.HeldDecision{Scope: Scope(d.Scope), Decision: decision, Count: d.Count})
 	}
 	return m
 }

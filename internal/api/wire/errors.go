@@ -25,6 +25,7 @@ var codes = map[havre.Code]struct {
 	havre.CodeFull:            {connect.CodeResourceExhausted, http.StatusInsufficientStorage},
 	havre.CodeUnavailable:     {connect.CodeUnavailable, http.StatusServiceUnavailable},
 	havre.CodeHistoryWentBack: {connect.CodeFailedPrecondition, http.StatusPreconditionFailed},
+	havre.CodeRightsChanged:   {connect.CodeAborted, http.StatusConflict},
 }
 
 // Detail returns what of e crosses the network.

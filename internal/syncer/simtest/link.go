@@ -181,10 +181,3 @@ func (l *link) Chunks(ctx context.Context, scope havre.Scope, file havre.FileVer
 	}
 	return l.remote.Chunks(ctx, scope, file)
 }
-
-func (l *link) Report(ctx context.Context, replicas []havre.ReplicaReport) error {
-	if err := l.pass(ctx); err != nil {
-		return err
-	}
-	return l.remote.Report(ctx, replicas)
-}

@@ -157,7 +157,9 @@ type SyncServiceClient interface {
 	BeginUpload(context.Context, *connect.Request[havrev1.BeginUploadRequest]) (*connect.Response[havrev1.BeginUploadResponse], error)
 	// CopyIntoUpload appends ranges of a file that the server has to an upload.
 	CopyIntoUpload(context.Context, *connect.Request[havrev1.CopyIntoUploadRequest]) (*connect.Response[havrev1.CopyIntoUploadResponse], error)
-	// Report tells the server what each replica of the device has reached.
+	// Report tells the server what each replica of the device has reached. It names all of them: the
+	// server forgets the others. The answer says what people decided meanwhile about deletions that wait;
+	// a device with such reports every five seconds.
 	Report(context.Context, *connect.Request[havrev1.ReportRequest]) (*connect.Response[havrev1.ReportResponse], error)
 	// Leave revokes the device's own token.
 	Leave(context.Context, *connect.Request[havrev1.LeaveRequest]) (*connect.Response[havrev1.LeaveResponse], error)
@@ -322,7 +324,9 @@ type SyncServiceHandler interface {
 	BeginUpload(context.Context, *connect.Request[havrev1.BeginUploadRequest]) (*connect.Response[havrev1.BeginUploadResponse], error)
 	// CopyIntoUpload appends ranges of a file that the server has to an upload.
 	CopyIntoUpload(context.Context, *connect.Request[havrev1.CopyIntoUploadRequest]) (*connect.Response[havrev1.CopyIntoUploadResponse], error)
-	// Report tells the server what each replica of the device has reached.
+	// Report tells the server what each replica of the device has reached. It names all of them: the
+	// server forgets the others. The answer says what people decided meanwhile about deletions that wait;
+	// a device with such reports every five seconds.
 	Report(context.Context, *connect.Request[havrev1.ReportRequest]) (*connect.Response[havrev1.ReportResponse], error)
 	// Leave revokes the device's own token.
 	Leave(context.Context, *connect.Request[havrev1.LeaveRequest]) (*connect.Response[havrev1.LeaveResponse], error)

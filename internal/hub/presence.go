@@ -1,0 +1,106 @@
+package hub
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/havre-cloud/havre/internal/havre"
+)
+
+// presence knows which devices follow which scopes of this process now.
+type presence struct {
+	mu     sync.Mutex // guards the following
+	here   map[havre.DeviceID]*present
+	waits  int           // streams there are
+	change chan struct{} // closed when somebody comes or goes
+}
+
+// present is one device that has streams open.
+type present struct {
+	since  time.Time
+	scopes map[havre.Scope]int // streams of each; View is empty
+}
+
+func newPresence() *presence {
+	return &presence{here: map[havre.DeviceID]*present{}, change: make(chan struct{})}
+}
+
+// enter notes a stream and returns what notes its end.
+func (p *presence) enter(c *havre.Caller, scope havre.Scope) (leave func()) {
+	scope.View = ""
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	d := p.here[c.Device]
+	if d == nil {
+		d = &present{since: time.Now(), scopes: map[havre.Scope]int{}}
+		p.here[c.Device] = d
+	}
+	d.scopes[scope]++
+	p.waits++
+	p.wake()
+	return func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.waits--
+		if d.scopes[scope]--; d.scopes[scope] == 0 {
+			delete(d.scopes, scope)
+		}
+		if len(d.scopes) == 0 {
+			delete(p.here, c.Device)
+		}
+		p.wake()
+	}
+}
+
+// wake tells who waits; p.mu is held.
+func (p *presence) wake() {
+	close(p.change)
+	p.change = make(chan struct{})
+}
+
+// wait returns when something changed, or ctx is done.
+func (p *presence) wait(ctx context.Context) {
+	p.mu.Lock()
+	change := p.change
+	p.mu.Unlock()
+	select {
+	case <-change:
+	case <-ctx.Done():
+	}
+}
+
+// connected returns since when the device is here, and whether it follows the scope; the zero time if
+// it is not here.
+func (p *presence) connected(id havre.DeviceID, scope havre.Scope) (since time.Time, follows bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	d := p.here[id]
+	if d == nil {
+		return time.Time{}, false
+	}
+	return d.since, d.scopes[scope] > 0
+}
+
+// count returns how many devices are here.
+func (p *presence) count() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.here)
+}
+
+// Connected returns since when the device has a stream open, the zero time if it has none.
+func (h *Hub) Connected(id havre.DeviceID) time.Time {
+	since, _ := h.presence.connected(id, havre.Scope{})
+	return since
+}
+
+// Report records what all replicas of the caller have reached, and returns what people decided about
+// deletions that wait in them.
+func (h *Hub) Report(ctx context.Context, c *havre.Caller, reports []havre.ReplicaReport) ([]havre.HeldDecision, error) {
+	decided, err := h.store.SaveReplicas(ctx, c.Device, reports)
+	h.presence.mu.Lock()
+	h.presence.wake()
+	h.presence.mu.Unlock()
+	return decided, full(err)
+}
