@@ -45,9 +45,16 @@ func (h *Hub) Folders(ctx context.Context, c *havre.Caller) ([]havre.Folder, err
 	return mine, nil
 }
 
-// Head returns the youngest revision of the scope's repository.
+// Head returns the youngest revision of the scope's repository; to a caller who could read the scope at
+// scope.View, and no longer can, the revision of that.
 func (h *Hub) Head(ctx context.Context, c *havre.Caller, scope havre.Scope) (svn.Revnum, error) {
-	v, err := h.view(ctx, c, scope)
+	v, err := h.anyView(ctx, c, scope)
+	if err == nil && !v.reach.sees(scope.Root, true) {
+		if had, ok := h.seal.open(scope.View, c.User, v.folder.ID); ok {
+			return had.rev, nil
+		}
+		err = errNoFolder()
+	}
 	if err != nil {
 		return svn.InvalidRevnum, err
 	}

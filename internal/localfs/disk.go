@@ -27,13 +27,14 @@ type Disk struct {
 	// mu guards what follows.
 	mu    sync.Mutex
 	ready *place // nil until the marker was seen
-	trash trashBatch
+	heaps [2]trashBatch
 }
 
 // place is where the replica was when it was checked. It does not change.
 type place struct {
 	inode, device uint64
 	tmp, trash    string // absolute
+	kept          string // absolute; made when needed
 	features      Features
 }
 
@@ -363,7 +364,7 @@ func (d *Disk) enter(ours *dir, root Info) error {
 	if d.asideReaches(ours) {
 		at = d.aside
 	}
-	p.tmp, p.trash = filepath.Join(at, "tmp"), filepath.Join(at, "trash")
+	p.tmp, p.trash, p.kept = filepath.Join(at, "tmp"), filepath.Join(at, "trash"), filepath.Join(at, "kept")
 	for _, path := range []string{p.tmp, p.trash} {
 		if err := os.MkdirAll(path, 0o700); err != nil {
 			return err
@@ -380,7 +381,7 @@ func (d *Disk) enter(ours *dir, root Info) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.ready = p
-	d.trash = trashBatch{}
+	d.heaps = [2]trashBatch{}
 	return nil
 }
 

@@ -108,6 +108,11 @@ type FS interface {
 	// TrashTree moves a directory into the trash with everything in it, which the caller has
 	// looked at just before.
 	TrashTree(p svn.Path, expected Info) error
+	// SetAside moves the file or link at p, if it is still as expected, out of the replica to a place
+	// beside the trash that nothing expires, and returns where it is.
+	SetAside(p svn.Path, expected Info) (string, error)
+	// IsAside reports whether what SetAside moved to a place is still there.
+	IsAside(place string) bool
 }
 
 // File is a regular file open for reading.

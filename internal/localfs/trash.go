@@ -15,6 +15,8 @@ import (
 // id, and in it everything at the path it had:
 //
 //	trash/2026-11-21T14.05.09Z-k3v5.../docs/report.odt
+//
+// What is set aside lies the same way in kept, beside the trash, and stays until a person removes it.
 
 const (
 	trashTime = "2006-01-02T15.04.05Z"
@@ -30,38 +32,51 @@ type trashBatch struct {
 	began time.Time
 }
 
-// openTrash opens the directory for what is to lie at p in the trash. With fresh set it is one that
-// nothing was put in yet.
-func (d *Disk) openTrash(p svn.Path, fresh bool) (*dir, error) {
+// heap is where things go that leave the replica.
+type heap int
+
+const (
+	inTrash heap = iota
+	inKept
+)
+
+// openTrash opens the directory for what is to lie at p in the heap, and returns where that is. With
+// fresh set it is one that nothing was put in yet.
+func (d *Disk) openTrash(h heap, p svn.Path, fresh bool) (*dir, string, error) {
 	place := d.place()
 	if place == nil {
-		return nil, &RootGoneError{Root: d.root, Reason: "its marker was not found yet"}
+		return nil, "", &RootGoneError{Root: d.root, Reason: "its marker was not found yet"}
 	}
-	batch, err := d.openBatch(place, fresh)
+	batch, path, err := d.openBatch(place, h, fresh)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	parent := p.Dir()
+	path = filepath.Join(path, filepath.FromSlash(string(parent)))
 	if parent == "" {
-		return batch, nil
+		return batch, path, nil
 	}
 	defer batch.close()
 	if in, err := batch.sub(string(parent)); err == nil {
-		return in, nil
+		return in, path, nil
 	}
-	return makeSubs(batch, string(parent))
+	in, err := makeSubs(batch, string(parent))
+	return in, path, err
 }
 
 // openBatch opens the directory that things go to at the moment, after making it if needed.
-func (d *Disk) openBatch(place *place, fresh bool) (*dir, error) {
+func (d *Disk) openBatch(place *place, h heap, fresh bool) (*dir, string, error) {
 	d.mu.Lock()
 	now := time.Now()
-	if fresh || d.trash.name == "" || now.Sub(d.trash.began) > trashSpan {
-		d.trash = trashBatch{name: now.UTC().Format(trashTime) + "-" + newID(), began: now}
+	if b := &d.heaps[h]; fresh || b.name == "" || now.Sub(b.began) > trashSpan {
+		*b = trashBatch{name: now.UTC().Format(trashTime) + "-" + newID(), began: now}
 	}
-	name := d.trash.name
+	name := d.heaps[h].name
 	d.mu.Unlock()
 	path := filepath.Join(place.trash, name)
+	if h == inKept {
+		path = filepath.Join(place.kept, name)
+	}
 	batch, err := openDir(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if err = os.MkdirAll(path, 0o700); err == nil {
@@ -69,9 +84,9 @@ func (d *Disk) openBatch(place *place, fresh bool) (*dir, error) {
 		}
 	}
 	if err != nil {
-		return nil, &fs.PathError{Op: "open", Path: path, Err: errnoOf(err)}
+		return nil, "", &fs.PathError{Op: "open", Path: path, Err: errnoOf(err)}
 	}
-	return batch, nil
+	return batch, path, nil
 }
 
 // makeSubs makes and opens the directory at rel.
@@ -90,29 +105,29 @@ func makeSubs(in *dir, rel string) (*dir, error) {
 	return cur, nil
 }
 
-// intoTrash moves what is at name into the trash, as what was at p, and returns where it is.
-func (d *Disk) intoTrash(from *dir, name string, p svn.Path) (*dir, error) {
+// into moves what is at name into the heap, as what was at p, and returns the directory that it is in.
+func (d *Disk) into(h heap, from *dir, name string, p svn.Path) (*dir, string, error) {
 	for _, fresh := range []bool{false, true} {
-		to, err := d.openTrash(p, fresh)
+		to, path, err := d.openTrash(h, p, fresh)
 		if err == nil {
 			err = from.renameNew(name, to, p.Name())
 			if err == nil {
-				return to, nil
+				return to, path, nil
 			}
 			to.close()
 		}
 		// Something else from this path is there already: another directory will do.
 		if !errors.Is(err, fs.ErrExist) && !isNotDir(err) || fresh {
-			return nil, err
+			return nil, "", err
 		}
 	}
-	return nil, fs.ErrExist
+	return nil, "", fs.ErrExist
 }
 
 // keep saves a person's contents that have lost their place. It works on a full disk too, if need be
 // without leaving the directory.
 func (d *Disk) keep(from *dir, name string, p svn.Path) {
-	to, err := d.intoTrash(from, name, p)
+	to, _, err := d.into(inTrash, from, name, p)
 	if err != nil {
 		_ = from.rename(name, from, savedPrefix+newID())
 		return
@@ -128,7 +143,8 @@ func (d *Disk) Trash(p svn.Path, expected Info) error {
 	}
 	defer from.close()
 	if expected.Kind != KindDir {
-		return d.take(from, name, p, expected)
+		_, err := d.take(inTrash, from, name, p, expected)
+		return err
 	}
 	err = from.rmdir(name)
 	switch {
@@ -140,7 +156,7 @@ func (d *Disk) Trash(p svn.Path, expected Info) error {
 		return wrap("remove", p, err)
 	}
 	// The trash shows the empty directory too, but nothing is lost without it.
-	if to, err := d.openTrash(p, false); err == nil {
+	if to, _, err := d.openTrash(inTrash, p, false); err == nil {
 		_ = to.mkdir(p.Name(), 0o700)
 		to.close()
 	}
@@ -157,25 +173,45 @@ func (d *Disk) TrashTree(p svn.Path, expected Info) error {
 		return err
 	}
 	defer from.close()
-	return d.take(from, name, p, expected)
+	_, err = d.take(inTrash, from, name, p, expected)
+	return err
 }
 
-// take moves into the trash and looks then whether it was what is expected. If not, it is put back;
-// if its place is taken meanwhile it stays in the trash.
-func (d *Disk) take(from *dir, name string, p svn.Path, expected Info) error {
-	to, err := d.intoTrash(from, name, p)
+// SetAside moves the file or link at p out of the replica, to where it stays.
+func (d *Disk) SetAside(p svn.Path, expected Info) (string, error) {
+	if expected.Kind == KindDir {
+		return "", &KindError{Path: p, Want: KindFile, Got: KindDir}
+	}
+	from, name, err := d.expected(p, expected)
+	if err != nil {
+		return "", err
+	}
+	defer from.close()
+	return d.take(inKept, from, name, p, expected)
+}
+
+// IsAside reports whether what SetAside moved to a place is still there.
+func (d *Disk) IsAside(place string) bool {
+	_, err := os.Lstat(place)
+	return err == nil || !errors.Is(err, fs.ErrNotExist)
+}
+
+// take moves into a heap and looks then whether it was what is expected. If not, it is put back; if its
+// place is taken meanwhile it stays there. It returns where it is.
+func (d *Disk) take(h heap, from *dir, name string, p svn.Path, expected Info) (string, error) {
+	to, path, err := d.into(h, from, name, p)
 	if errors.Is(err, fs.ErrNotExist) {
-		return &ChangedError{Path: p, Reason: "was removed"}
+		return "", &ChangedError{Path: p, Reason: "was removed"}
 	}
 	if err != nil {
-		return wrap("move to the trash", p, err)
+		return "", wrap("move out of the way", p, err)
 	}
 	defer to.close()
 	if got, err := to.lstat(p.Name()); err == nil && got.sameButMoved(expected) {
-		return nil
+		return filepath.Join(path, p.Name()), nil
 	}
 	_ = to.renameNew(p.Name(), from, name)
-	return &ChangedError{Path: p, Reason: "was changed"}
+	return "", &ChangedError{Path: p, Reason: "was changed"}
 }
 
 // ExpireTrash removes for good what went to the trash more than age ago.

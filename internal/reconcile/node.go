@@ -30,12 +30,15 @@ type State struct {
 type Node struct {
 	ID                  NodeID
 	Base, Local, Remote *State
+	// Withdrawn: the person may read it no longer, or the directory that it is in. It is taken off the
+	// disk without Plan, which leaves it alone.
+	Withdrawn bool
 }
 
 // AtRest reports whether there is nothing to do for a node: both sides have it at the same place
 // with the same contents, and that is agreed.
 func (n *Node) AtRest() bool {
-	return n.Base != nil && n.Local != nil && n.Remote != nil &&
+	return !n.Withdrawn && n.Base != nil && n.Local != nil && n.Remote != nil &&
 		n.Local.Place == n.Remote.Place && n.Local.SameContent(&n.Remote.Entry) && agreed(n.Base, n.Remote)
 }
 

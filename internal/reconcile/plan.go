@@ -100,7 +100,7 @@ func (p *planner) visit(n *Node) {
 		return
 	}
 	p.state[n.ID] = visiting
-	if !p.view.Busy(n.ID) {
+	if !n.Withdrawn && !p.view.Busy(n.ID) {
 		p.decide(n)
 	}
 	if p.state[n.ID] == visiting {

@@ -113,7 +113,7 @@ func (p *planner) clear(at Place, n *Node) bool {
 		return true
 	}
 	there := p.view.Node(id)
-	if p.view.Busy(id) {
+	if there.Withdrawn || p.view.Busy(id) {
 		return false
 	}
 	circle := p.state[id] == visiting
@@ -227,6 +227,9 @@ func (p *planner) lookInside(id NodeID, remote bool) content {
 func localNews(n *Node) content {
 	b, l, r := n.Base, n.Local, n.Remote
 	moved := b == nil || b.Place != l.Place
+	if n.Withdrawn {
+		return leaving
+	}
 	if r != nil {
 		if moved && b != nil && b.Place == r.Place {
 			return news // moved here, which is to go up

@@ -66,6 +66,9 @@ func (l *loop) plan(now time.Time) {
 		if l.planFrom == 0 {
 			l.planAgain = false
 			l.held = reconcile.Round{}
+			if l.takeAway() {
+				l.planAgain = true // and more
+			}
 		}
 		var page []*reconcile.Node
 		for n := range l.db.Differing(l.planFrom, planPage) {
@@ -93,7 +96,9 @@ func (l *loop) plan(now time.Time) {
 		l.held.HeldRemote = max(l.held.HeldRemote, round.HeldRemote)
 		// What does not fit now is planned again when a worker is done.
 		fits := l.carryOut(round.Down)
-		fits = l.submit(round.Up) && fits
+		if !l.ended {
+			fits = l.submit(round.Up) && fits
+		}
 		if l.db.Err() != nil {
 			return
 		}

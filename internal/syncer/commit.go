@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -407,13 +408,16 @@ func (l *loop) committed(j *commitJob) error {
 		if j.rev <= l.cursor { // nothing was done, or it has come back
 			l.db.Set(askedSetting(j.id), "")
 		}
+		barred := slices.ContainsFunc(j.items, func(it *commitItem) bool {
+			return it.reason == havre.RefusedDenied || it.reason == havre.RefusedInvalid
+		})
 		done := j.items[:0:0]
 		for _, it := range j.items {
 			switch {
 			case it.skip != nil:
 				l.notSent(it.id, it.path, it.skip)
 			case it.reason != 0:
-				l.refused(it)
+				l.refused(it, barred)
 			default:
 				done = append(done, it)
 				l.taken(it, j.rev)
@@ -474,19 +478,23 @@ func (it *commitItem) event(rev svn.Revnum) Event {
 	return e
 }
 
-// refused decides what follows when the server did not take a change.
-func (l *loop) refused(it *commitItem) {
+// refused decides what follows when the server did not take a change. barred says that other changes of
+// the commit were refused for good.
+func (l *loop) refused(it *commitItem, barred bool) {
 	switch it.reason {
 	case havre.RefusedOutOfDate, havre.RefusedParent:
-		// What stands against it is on its way. If it does not come, what we know is wrong.
+		// What stands against it is on its way. If it does not come, what we know is wrong, unless what
+		// it needs was refused for a reason that stays.
 		l.again(it.id, 500*time.Millisecond, true)
-		l.misled = l.misled || l.retries[it.id].failures == misledAfter
+		l.misled = l.misled || l.retries[it.id].failures == misledAfter && !barred
 	case havre.RefusedUpload:
 		delete(l.uploaded, it.id)
 		l.db.Set(uploadSetting(it.entry.Hash), "")
 	case havre.RefusedLocked:
 		l.problems.set(it.path, it.text)
 		l.again(it.id, 10*time.Second, false)
+	case havre.RefusedDenied:
+		l.denied(it)
 	default:
 		path := it.path
 		if it.action == reconcile.Delete {

@@ -17,9 +17,14 @@ const (
 	settingIdentity   = "identity"   // what distinguishes that revision from another of its number
 	settingListing    = "listing"    // revision that is being listed
 	settingListed     = "listed"     // the last path that was
+	settingView       = "view"       // havre.Scope.View, of the cursor or of the listing
+	settingEnded      = "no access"  // set while nothing may be read
 	settingAllowLocal = "allow local deletions"
 	settingAllowOther = "allow remote deletions"
 )
+
+// rightsPause is for those who set rights one after the other.
+const rightsPause = 100 * time.Millisecond
 
 // listBatch is how many entries of a listing are recorded at once.
 const listBatch = 1000
@@ -52,12 +57,12 @@ func (l *loop) listen(ctx context.Context) {
 	l.stopListening = stop
 	cursor, repository := l.cursor, l.repository
 	l.db.Begin()
-	identity := l.db.Setting(settingIdentity)
+	identity, view := l.db.Setting(settingIdentity), l.db.Setting(settingView)
 	listing, after := parseRev(l.db.Setting(settingListing)), svn.Path(l.db.Setting(settingListed))
 	l.db.Rollback()
 	l.wg.Go(func() {
 		defer stop()
-		err := l.listener(within, cursor, repository, identity, listing, after)
+		err := l.listener(within, cursor, repository, identity, view, listing, after)
 		_ = l.say(ctx, remoteEvent{ended: true, err: err})
 	})
 }
@@ -71,34 +76,42 @@ func (l *loop) say(ctx context.Context, e remoteEvent) error {
 	}
 }
 
-func (l *loop) listener(ctx context.Context, cursor svn.Revnum, repository, identity string, listing svn.Revnum, after svn.Path) error {
+func (l *loop) listener(ctx context.Context, cursor svn.Revnum, repository, identity, view string, listing svn.Revnum, after svn.Path) error {
 	f, err := l.folder(ctx)
-	if err != nil {
+	switch {
+	case err != nil && (cursor < 0 || view == "" || havre.CodeOf(err) != havre.CodeNotFound):
 		return err
+	case err != nil:
+		// What was there can be read no longer: Follow says so.
+		f = &havre.Folder{Head: cursor, Repository: repository, View: view}
 	}
 	l.net.worked(listenerName)
-	if cursor >= 0 && (f.Head < cursor || f.Repository != repository) {
+	switch {
+	case cursor >= 0 && (f.Head < cursor || f.Repository != repository):
 		return &havre.Error{Code: havre.CodeHistoryWentBack, Text: fmt.Sprintf(
 			"the repository %s has %d revisions; known were %d of %s", f.Repository, f.Head, cursor, repository)}
-	}
-	if cursor < 0 {
-		if f.Repository != repository || listing < 0 || listing > f.Head {
-			listing, after = f.Head, ""
+	case cursor >= 0 && view == "" && f.View != "":
+		return &havre.Error{Code: havre.CodeRightsChanged, Text: "it is not known what could be read so far"}
+	case cursor < 0:
+		if f.Repository != repository || listing < 0 || listing > f.Head || view == "" && f.View != "" {
+			listing, after, view = f.Head, "", f.View
 		}
-		f.Head, repository = listing, f.Repository
+		f.Head, f.View, repository = listing, view, f.Repository
 		if err := l.say(ctx, remoteEvent{folder: f}); err != nil {
 			return err
 		}
-		if err := l.list(ctx, listing, after); err != nil {
+		if err := l.list(ctx, listing, after, view); err != nil {
 			return err
 		}
 		cursor, identity = listing, ""
 	}
+	scope := l.cfg.Scope
+	scope.View = view
 	// The revision of the cursor is asked for again. A repository that was restored from a backup
 	// and has grown since has another one with this number.
-	return l.cfg.Remote.Follow(ctx, l.cfg.Scope, max(cursor-1, 0), repository, func(r *havre.Revision) error {
+	return l.cfg.Remote.Follow(ctx, scope, max(cursor-1, 0), repository, func(r *havre.Revision) error {
 		l.net.worked(listenerName)
-		if r.Rev > cursor {
+		if r.Rev > cursor || r.Access != havre.AccessSame {
 			return l.say(ctx, remoteEvent{rev: r})
 		}
 		id := identityOf(r)
@@ -131,9 +144,11 @@ func (l *loop) folder(ctx context.Context) (*havre.Folder, error) {
 	return nil, &havre.Error{Code: havre.CodeNotFound, Text: "the folder does not exist any more, or you may not read it; ask those who administer the server"}
 }
 
-func (l *loop) list(ctx context.Context, rev svn.Revnum, after svn.Path) error {
+func (l *loop) list(ctx context.Context, rev svn.Revnum, after svn.Path, view string) error {
 	var items []havre.Item
-	for item, err := range l.cfg.Remote.List(ctx, l.cfg.Scope, rev, after) {
+	scope := l.cfg.Scope
+	scope.View = view
+	for item, err := range l.cfg.Remote.List(ctx, scope, rev, after) {
 		if err != nil {
 			return err
 		}
@@ -171,6 +186,7 @@ func (l *loop) heard(ctx context.Context, e remoteEvent) error {
 			l.repository = e.folder.Repository
 			l.db.Set(settingRepository, l.repository)
 			l.db.Set(settingListing, formatRev(e.folder.Head))
+			l.db.Set(settingView, e.folder.View)
 		})
 	default:
 		return l.tx(func() { l.applyList(e) })
@@ -191,6 +207,10 @@ func (l *loop) cutOff(err error) error {
 	case havre.CodeHistoryWentBack:
 		l.cfg.Logger.Warn("the repository is another one, or was restored from a backup: merging anew", "error", err)
 		l.listenAt = time.Now()
+		return l.tx(l.forget)
+	case havre.CodeRightsChanged:
+		l.cfg.Logger.Info("what may be read has changed: merging anew", "error", err)
+		l.listenAt = time.Now().Add(rightsPause)
 		return l.tx(l.forget)
 	case havre.CodeUnauthenticated, havre.CodeDenied, havre.CodeNotFound:
 		return &StoppedError{err}
@@ -213,8 +233,8 @@ func (l *loop) anew() error {
 // forget drops what is known of the server, so that everything is merged anew.
 func (l *loop) forget() {
 	l.db.Reset()
-	l.cursor, l.repository = -1, ""
-	for _, name := range []string{settingCursor, settingIdentity, settingRepository, settingListing, settingListed} {
+	l.cursor, l.repository, l.ended = -1, "", false
+	for _, name := range []string{settingCursor, settingIdentity, settingRepository, settingListing, settingListed, settingView, settingEnded} {
 		l.db.Set(name, "")
 	}
 	clear(l.retries)

@@ -43,6 +43,7 @@ type loop struct {
 	listenWait    backoff
 	repository    string
 	cursor        svn.Revnum // up to which the remote tree is complete; -1: not listed yet
+	ended         bool       // nothing may be read any more
 	net           *network
 	inline        inlineCache
 
@@ -88,6 +89,7 @@ type loop struct {
 	misled      bool // what is known of the server is wrong
 
 	held      reconcile.Round // the counts of the last pass
+	kept      []state.Kept    // what was set aside, the latest first
 	statusAt  time.Time
 	lastError error
 	errorAt   time.Time
@@ -253,6 +255,8 @@ func (l *loop) load() error {
 			l.cursor = parseRev(v)
 		}
 		l.repository = l.db.Setting(settingRepository)
+		l.ended = l.db.Setting(settingEnded) != ""
+		l.loadKept()
 	})
 }
 
@@ -288,6 +292,9 @@ func (l *loop) step(ctx context.Context) error {
 	now := time.Now()
 	if l.nextScan.Before(now) {
 		l.scanAll()
+		if err := l.tx(l.loadKept); err != nil {
+			return err
+		}
 	}
 	l.takeHints()
 	if err := l.startScans(); err != nil {

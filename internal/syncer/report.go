@@ -39,6 +39,9 @@ func (l *loop) report(now time.Time) error {
 		s.State = StateFailed
 	case !l.looked || l.cursor < 0:
 		s.State = StateStarting
+	case l.ended && !working:
+		s.State, s.Up = StateNoAccess, Pending{}
+		l.problems.nothingFails()
 	case s.HeldDown+s.HeldUp > 0 && !working:
 		s.State = StateHeld
 	case working || s.Down.Files+s.Up.Files > 0:
@@ -59,6 +62,10 @@ func (l *loop) report(now time.Time) error {
 func (l *loop) publish(s *Status, now time.Time) {
 	was := l.Status()
 	s.Problems, s.ProblemCount = was.Problems, len(l.problems.all)
+	s.KeptCount = len(l.kept)
+	for _, k := range l.kept[:min(len(l.kept), maxProblems)] {
+		s.Kept = append(s.Kept, Kept{Path: k.Path, Place: k.Place, At: k.At})
+	}
 	if l.problems.changed {
 		l.problems.changed = false
 		s.Problems = l.problems.list()

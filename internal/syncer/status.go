@@ -21,6 +21,7 @@ const (
 	StateHeld     State = "held"       // many deletions wait for a person
 	StateFailed   State = "failed"     // it cannot go on now; it is tried again
 	StateStopped  State = "stopped"    // it does not run
+	StateNoAccess State = "no-access"  // the person may read nothing of it now; it goes on when that changes
 )
 
 // Status is what an engine can tell about itself.
@@ -41,6 +42,17 @@ type Status struct {
 	// Problems are single paths that cannot be kept the same: the first hundred of ProblemCount.
 	Problems     []Problem
 	ProblemCount int
+	// Kept are the files that were set aside because they could not be sent, the latest first: the
+	// first hundred of KeptCount. They are listed until they are gone from there.
+	Kept      []Kept
+	KeptCount int
+}
+
+// Kept is a file that was set aside.
+type Kept struct {
+	Path  svn.Path
+	Place string // where it is now, absolute
+	At    time.Time
 }
 
 // Pending counts what is not the same yet.
@@ -56,14 +68,18 @@ type Problem struct {
 type Event struct {
 	Time time.Time
 	Up   bool // from here to the server; otherwise to here
-	// What is "added", "changed", "renamed", "deleted", "conflict", or, for Count deletions that
-	// wait for a person, "held".
+	// What is "added", "changed", "renamed", "deleted", "conflict"; for Count deletions that wait for a
+	// person, "held"; when the person's rights have changed, "rights", or "no access" when there are
+	// none left; for what may be read no longer, "withdrawn", or "kept" if it could not be sent, and is at
+	// Place; for what the person had no right to change, "refused", with Text.
 	What  string
 	Path  svn.Path
 	From  svn.Path // renamed, conflict: the path before
 	Rev   svn.Revnum
 	Bytes int64
-	Count int64 // held
+	Count int64  // held
+	Place string // kept
+	Text  string // refused
 	// Took is the time since the change was noticed: by the watcher, or as it came from the server.
 	Took time.Duration
 }
@@ -73,7 +89,7 @@ func (e *Engine) Status() Status {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	s := e.status
-	s.Problems = slices.Clone(s.Problems)
+	s.Problems, s.Kept = slices.Clone(s.Problems), slices.Clone(s.Kept)
 	return s
 }
 

@@ -206,8 +206,11 @@ func (t *remoteTree) joined(p svn.Path, place reconcile.Place, kind havre.Kind) 
 
 // unsent is joined for what came from others.
 func (t *remoteTree) unsent(place reconcile.Place, kind havre.Kind) *state.Node {
-	if n := t.l.db.LocalAt(place); n != nil && n.Remote == nil && n.Base == nil && n.Local.Kind == kind {
-		return n.Clone()
+	n := t.l.db.LocalAt(place)
+	if n != nil && n.Remote == nil && (n.Base == nil || n.Withdrawn) && n.Local.Kind == kind {
+		n = n.Clone()
+		n.Withdrawn = false // it may be read again before it was gone
+		return n
 	}
 	return t.l.db.Add()
 }
@@ -245,7 +248,8 @@ func (t *remoteTree) attach(p svn.Path, id reconcile.NodeID) error {
 // applyRevision changes the remote tree by a revision, of which the first part is given. The others
 // are waited for: all of it is one transaction.
 func (l *loop) applyRevision(ctx context.Context, first *havre.Revision) error {
-	if first.Rev <= l.cursor {
+	rights := first.Access != havre.AccessSame
+	if first.Rev < l.cursor || first.Rev == l.cursor && !rights {
 		return nil
 	}
 	l.db.Begin()
@@ -267,8 +271,11 @@ func (l *loop) applyRevision(ctx context.Context, first *havre.Revision) error {
 	}
 	l.cursor = first.Rev
 	l.release()
+	if rights {
+		l.rightsChanged(first.Access)
+	}
 	for id, r := range l.retries {
-		if r.untilNews {
+		if r.untilNews || rights {
 			delete(l.retries, id)
 		}
 	}
@@ -286,12 +293,17 @@ func (l *loop) applyParts(ctx context.Context, part *havre.Revision) error {
 			t.sent[it.changes[len(it.changes)-1].Path] = it.id
 		}
 	}
+	access := part.Access
 	if part.Origin.Confirmed {
 		l.db.Set(settingAllowOther, "yes")
 	}
 	moved := t.detach(part.Moves)
 	for _, p := range part.Removed {
-		t.remove(p)
+		if access == havre.AccessSame {
+			t.remove(p)
+		} else {
+			t.withdraw(p)
+		}
 	}
 	for {
 		if err := t.apply(part, moved); err != nil {
@@ -306,7 +318,7 @@ func (l *loop) applyParts(ctx context.Context, part *havre.Revision) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		if e.rev == nil || e.rev.Rev != rev {
+		if e.rev == nil || e.rev.Rev != rev || e.rev.Access != access {
 			if e.ended {
 				return fmt.Errorf("r%d: %w: %w", rev, errCut, e.err)
 			}
@@ -318,8 +330,15 @@ func (l *loop) applyParts(ctx context.Context, part *havre.Revision) error {
 	if t.ours {
 		l.db.Set(askedSetting(part.Origin.CommitID), "")
 	}
+	if access != havre.AccessSame {
+		l.recordRights(part)
+	} else {
+		l.db.Set(settingIdentity, identityOf(part))
+	}
+	if part.View != "" {
+		l.db.Set(settingView, part.View)
+	}
 	l.db.Set(settingCursor, formatRev(rev))
-	l.db.Set(settingIdentity, identityOf(part))
 	return l.db.Err()
 }
 

@@ -459,6 +459,25 @@ func (f *FS) TrashTree(p svn.Path, expected localfs.Info) error {
 	})
 }
 
+// SetAside moves the file or link at p out of the replica.
+func (f *FS) SetAside(p svn.Path, expected localfs.Info) (string, error) {
+	err := f.take("setaside", p, expected, func(n *inode) error {
+		if n.kind == localfs.KindDir {
+			return &localfs.KindError{Path: p, Want: localfs.KindFile, Got: n.kind}
+		}
+		return nil
+	})
+	if err != nil {
+		return "", err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return fmt.Sprintf("kept/%d/%s", f.nextID, p), nil
+}
+
+// IsAside reports whether what SetAside moved to a place is still there.
+func (f *FS) IsAside(string) bool { return true }
+
 func (f *FS) take(op string, p svn.Path, expected localfs.Info, check func(n *inode) error) error {
 	if err := f.begin(op, p); err != nil {
 		return err
@@ -472,7 +491,13 @@ func (f *FS) take(op string, p svn.Path, expected localfs.Info, check func(n *in
 		return err
 	}
 	f.put(dir, p.Name(), nil)
-	f.toTrash(p, n)
+	if op == "setaside" {
+		before := f.kept
+		f.kept = append(slices.Clip(f.kept), trashed{time.Now(), p, n})
+		f.changed(func() { f.kept = before })
+	} else {
+		f.toTrash(p, n)
+	}
 	f.hint(p, watch.Vanished)
 	return nil
 }

@@ -40,6 +40,7 @@ type FS struct {
 	root     *inode
 	tmp      map[string]*inode
 	trash    []trashed
+	kept     []trashed // what was set aside
 	marker   havre.FolderID
 	gone     bool
 	deaf     bool // hints are lost

@@ -234,9 +234,20 @@ func gather(tree map[svn.Path]Item, p svn.Path, n *inode) {
 func (u User) Trash() []string {
 	u.fs.mu.Lock()
 	defer u.fs.mu.Unlock()
+	return contentsOf(u.fs.trash)
+}
+
+// Kept returns the contents of the files that were set aside, sorted.
+func (u User) Kept() []string {
+	u.fs.mu.Lock()
+	defer u.fs.mu.Unlock()
+	return contentsOf(u.fs.kept)
+}
+
+func contentsOf(heap []trashed) []string {
 	tree := make(map[svn.Path]Item)
 	var contents []string
-	for _, t := range u.fs.trash {
+	for _, t := range heap {
 		clear(tree)
 		gather(tree, t.path, t.node)
 		for _, item := range tree {

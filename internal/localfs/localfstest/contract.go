@@ -257,6 +257,32 @@ var contract = []struct {
 		t.Write("f", "")
 		wantError[*localfs.KindError](t, t.FS.TrashTree("f", t.look("f")))
 	}},
+	{"set aside", func(t *tester) {
+		t.Mkdir("d")
+		t.Write("d/f", "precious")
+		before := t.look("d/f")
+		t.Write("d/f", "more precious")
+		_, err := t.FS.SetAside("d/f", before)
+		wantError[*localfs.ChangedError](t, err)
+		place, err := t.FS.SetAside("d/f", t.look("d/f"))
+		t.noError(err)
+		if place == "" || !t.FS.IsAside(place) {
+			t.Errorf("set aside to %q, where it is not", place)
+		}
+		t.Write("d/f", "again")
+		again, err := t.FS.SetAside("d/f", t.look("d/f"))
+		t.noError(err)
+		if again == place {
+			t.Errorf("both are at %s", place)
+		}
+		t.noError(t.FS.ExpireTrash(-time.Hour))
+		if !t.FS.IsAside(place) {
+			t.Error("it went with the trash")
+		}
+		t.wantTrash()
+		_, err = t.FS.SetAside("d", t.look("d"))
+		wantError[*localfs.KindError](t, err)
+	}},
 	{"mkdir", func(t *tester) {
 		info, err := t.FS.Mkdir("d")
 		t.noError(err)

@@ -89,7 +89,8 @@ func (d *device) stop() {
 		return
 	}
 	d.cancel()
-	if err := <-d.done; err != nil {
+	// Without its state it does not know that it once had access, and gives up.
+	if err := <-d.done; err != nil && havre.CodeOf(err) != havre.CodeNotFound {
 		d.sim.Errorf("%s: Run: %v", d.name, err)
 	}
 	d.done = nil
@@ -128,7 +129,7 @@ func (d *device) disk(op string, _ svn.Path) error {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	changes := strings.Contains("commit mkdir rename trash trashtree setattrs syncdirs synctemps write createtemp", op)
+	changes := strings.Contains("commit mkdir rename trash trashtree setaside setattrs syncdirs synctemps write createtemp", op)
 	if err := d.tick(changes); err != nil {
 		return err
 	}
@@ -207,7 +208,7 @@ func (d *device) removeState() {
 // mishap makes something go wrong, or right again.
 func (d *device) mishap() {
 	s := d.sim
-	switch s.r.IntN(12) {
+	switch s.r.IntN(14) {
 	case 0:
 		s.logf("connections are cut")
 		s.server.Cut()
@@ -249,6 +250,8 @@ func (d *device) mishap() {
 		mounted := s.chance(60)
 		s.logf("%s: mounted: %v", d.name, mounted)
 		d.user.SetMounted(mounted)
+	case 12, 13:
+		d.rights()
 	case 11:
 		if s.chance(20) {
 			s.logf("%s: the state is lost", d.name)
@@ -260,8 +263,26 @@ func (d *device) mishap() {
 	}
 }
 
+// rights gives the person other rights.
+func (d *device) rights() {
+	s := d.sim
+	var hidden, readOnly []svn.Path
+	for range s.r.IntN(3) {
+		hidden = append(hidden, s.path())
+	}
+	if s.chance(30) {
+		readOnly = append(readOnly, s.path())
+	}
+	if s.chance(10) {
+		hidden = append(hidden, "")
+	}
+	s.logf("%s: may not read %q, may not change %q", d.name, hidden, readOnly)
+	s.server.SetRights(havre.DeviceID(d.name), hidden, readOnly)
+}
+
 // heal makes everything right.
 func (d *device) heal() {
+	d.sim.server.SetRights(havre.DeviceID(d.name), nil, nil)
 	d.revive()
 	d.link.set(false, 0)
 	d.user.SetDeaf(false)
@@ -269,6 +290,9 @@ func (d *device) heal() {
 	d.mu.Lock()
 	d.failing, d.full = 0, false
 	d.mu.Unlock()
+	if d.done != nil && len(d.done) > 0 {
+		d.stop() // it has given up
+	}
 	d.start()
 }
 

@@ -4,7 +4,7 @@
 //
 //   - all replicas and the server have the same tree;
 //   - what somebody wrote, and nobody overwrote or deleted where it was before their eyes, is in
-//     that tree;
+//     that tree, or was set aside because its writer lost the right to send it;
 //   - after that, starting everything again changes nothing, and no temporary is left.
 //
 // A schedule is made from a seed. The order in which goroutines run is not, so a seed that fails
@@ -242,6 +242,11 @@ func (s *sim) checkOwed() {
 	there := map[string]bool{}
 	for _, content := range s.server.Tree() {
 		there[strings.TrimPrefix(content, "*")] = true
+	}
+	for _, d := range s.devices {
+		for _, content := range d.user.Kept() { // what could not be sent for want of a right
+			there[content] = true
+		}
 	}
 	for _, content := range slices.Sorted(maps.Keys(s.owed)) {
 		if !there[content] {

@@ -73,7 +73,7 @@ func CloneState(s *reconcile.State) *reconcile.State {
 // columns in the order of scan and Put.
 const columns = `id, b_parent, b_name, b_kind, b_size, b_hash, b_mtime, b_exec, b_rev,
 	l_parent, l_name, l_kind, l_size, l_hash, l_mtime, l_exec, l_inode, l_device, l_ctime, l_looked,
-	r_parent, r_name, r_kind, r_size, r_hash, r_mtime, r_exec, r_rev`
+	r_parent, r_name, r_kind, r_size, r_hash, r_mtime, r_exec, r_rev, withdrawn`
 
 // rowState is a State as a row has it.
 type rowState struct {
@@ -113,7 +113,7 @@ func scan(from interface{ Scan(into ...any) error }) (*Node, error) {
 	n := &Node{}
 	err := from.Scan(&n.ID, &b.parent, &b.name, &b.kind, &b.size, &b.hash, &b.mtime, &b.exec, &b.rev,
 		&l.parent, &l.name, &l.kind, &l.size, &l.hash, &l.mtime, &l.exec, &inode, &device, &ctime, &looked,
-		&r.parent, &r.name, &r.kind, &r.size, &r.hash, &r.mtime, &r.exec, &r.rev)
+		&r.parent, &r.name, &r.kind, &r.size, &r.hash, &r.mtime, &r.exec, &r.rev, &n.Withdrawn)
 	if err != nil {
 		return nil, err
 	}
@@ -147,7 +147,7 @@ func flag(b bool) int64 {
 }
 
 const putQuery = `INSERT INTO nodes (differs, ` + columns + `)
-	VALUES (?, ?, ?,?,?,?,?,?,?,?, ?,?,?,?,?,?,?, ?,?,?,?, ?,?,?,?,?,?,?,?)
+	VALUES (?, ?, ?,?,?,?,?,?,?,?, ?,?,?,?,?,?,?, ?,?,?,?, ?,?,?,?,?,?,?,?,?)
 	ON CONFLICT (id) DO UPDATE SET differs = excluded.differs,
 	b_parent = excluded.b_parent, b_name = excluded.b_name, b_kind = excluded.b_kind, b_size = excluded.b_size,
 	b_hash = excluded.b_hash, b_mtime = excluded.b_mtime, b_exec = excluded.b_exec, b_rev = excluded.b_rev,
@@ -155,7 +155,8 @@ const putQuery = `INSERT INTO nodes (differs, ` + columns + `)
 	l_hash = excluded.l_hash, l_mtime = excluded.l_mtime, l_exec = excluded.l_exec,
 	l_inode = excluded.l_inode, l_device = excluded.l_device, l_ctime = excluded.l_ctime, l_looked = excluded.l_looked,
 	r_parent = excluded.r_parent, r_name = excluded.r_name, r_kind = excluded.r_kind, r_size = excluded.r_size,
-	r_hash = excluded.r_hash, r_mtime = excluded.r_mtime, r_exec = excluded.r_exec, r_rev = excluded.r_rev`
+	r_hash = excluded.r_hash, r_mtime = excluded.r_mtime, r_exec = excluded.r_exec, r_rev = excluded.r_rev,
+	withdrawn = excluded.withdrawn`
 
 // Add returns a new node that no tree has yet; Put makes it known.
 func (d *DB) Add() *Node {
@@ -169,7 +170,7 @@ func (d *DB) Put(n *Node) {
 		d.Forget(n.ID)
 		return
 	}
-	args := make([]any, 0, 29)
+	args := make([]any, 0, 30)
 	args = append(args, flag(!n.AtRest()), int64(n.ID))
 	args = values(args, n.Base)
 	if n.Base != nil {
@@ -191,6 +192,7 @@ func (d *DB) Put(n *Node) {
 	} else {
 		args = append(args, nil)
 	}
+	args = append(args, flag(n.Withdrawn))
 	d.exec(putQuery, args...)
 	d.keep(n)
 }

@@ -196,7 +196,7 @@ func (d *DB) dropTree(id reconcile.NodeID, prefix, unless, clearing string) {
 func (d *DB) Deletions() reconcile.Deletions {
 	var del reconcile.Deletions
 	d.row(`SELECT coalesce(sum(l_kind IS NULL AND r_kind IS NOT NULL), 0), coalesce(sum(r_kind IS NULL AND l_kind IS NOT NULL), 0)
-		FROM nodes WHERE differs = 1 AND b_kind <> 2`, nil, []any{&del.Local, &del.Remote})
+		FROM nodes WHERE differs = 1 AND b_kind <> 2 AND withdrawn = 0`, nil, []any{&del.Local, &del.Remote})
 	d.row("SELECT count(*) FROM nodes WHERE b_kind <> 2", nil, []any{&del.Agreed})
 	return del
 }
@@ -208,7 +208,7 @@ func (d *DB) KeepDeleted(local bool) {
 	if local {
 		d.exec("UPDATE nodes SET " + noBase + " WHERE differs = 1 AND l_kind IS NULL AND r_kind IS NOT NULL")
 	} else {
-		d.exec("UPDATE nodes SET " + noBase + " WHERE differs = 1 AND r_kind IS NULL AND l_kind IS NOT NULL")
+		d.exec("UPDATE nodes SET " + noBase + " WHERE differs = 1 AND r_kind IS NULL AND l_kind IS NOT NULL AND withdrawn = 0")
 	}
 }
 

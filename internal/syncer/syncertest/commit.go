@@ -48,7 +48,7 @@ func (s *Server) commit(c *havre.Commit, device havre.DeviceID) *havre.CommitRes
 		s: s, rev: s.head + 1, tree: map[svn.Path]*node{}, made: map[svn.Path]bool{}, ops: map[svn.Path]havre.Op{},
 	}
 	res := &havre.CommitResult{Rev: svn.InvalidRevnum}
-	refused := s.refusals(c)
+	refused := s.refusals(c, s.rights[device])
 	for i := range c.Changes {
 		if r := refused[i]; r != nil {
 			res.Refused = append(res.Refused, *r)
@@ -70,7 +70,7 @@ func (s *Server) commit(c *havre.Commit, device havre.DeviceID) *havre.CommitRes
 }
 
 // refusals tries the changes until those that are left stand, the two halves of a move together.
-func (s *Server) refusals(c *havre.Commit) map[int]*havre.Refusal {
+func (s *Server) refusals(c *havre.Commit, r rights) map[int]*havre.Refusal {
 	refused := map[int]*havre.Refusal{}
 	for {
 		before := len(refused)
@@ -81,7 +81,11 @@ func (s *Server) refusals(c *havre.Commit) map[int]*havre.Refusal {
 			if refused[i] != nil {
 				continue
 			}
-			if reason, text := t.check(&c.Changes[i]); reason != 0 {
+			reason, text := r.refuse(&c.Changes[i])
+			if reason == 0 {
+				reason, text = t.check(&c.Changes[i])
+			}
+			if reason != 0 {
 				refused[i] = &havre.Refusal{Index: i, Path: c.Changes[i].Path, Reason: reason, Text: text}
 				continue
 			}

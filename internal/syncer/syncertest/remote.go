@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"slices"
 
 	"github.com/havre-cloud/havre/internal/havre"
 	"github.com/havre-cloud/havre/internal/syncer"
@@ -46,11 +47,17 @@ func (r *Remote) Folders(context.Context) ([]havre.Folder, error) {
 		return nil, err
 	}
 	defer r.s.mu.Unlock()
-	return []havre.Folder{{ID: Folder, Name: Folder, Repository: r.s.uuid, Head: r.s.head, Right: r.s.right}}, nil
+	mine := r.s.rights[r.device]
+	if !mine.sees("") {
+		return nil, nil
+	}
+	return []havre.Folder{{
+		ID: Folder, Name: Folder, Repository: r.s.uuid, Head: r.s.head, Right: r.s.right, View: mine.view(r.s.head),
+	}}, nil
 }
 
 // List is syncer.Remote's.
-func (r *Remote) List(ctx context.Context, _ havre.Scope, rev svn.Revnum, after svn.Path) iter.Seq2[havre.Item, error] {
+func (r *Remote) List(ctx context.Context, scope havre.Scope, rev svn.Revnum, after svn.Path) iter.Seq2[havre.Item, error] {
 	return func(yield func(havre.Item, error) bool) {
 		if err := r.lock(); err != nil {
 			yield(havre.Item{}, err)
@@ -59,14 +66,20 @@ func (r *Remote) List(ctx context.Context, _ havre.Scope, rev svn.Revnum, after 
 		r.s.stats.Lists++
 		cuts := r.s.cuts
 		paths := r.s.below("", rev)
+		_, had := parseView(scope.View)
 		r.s.mu.Unlock()
 		for _, p := range paths {
-			if after != "" && p.Compare(after) <= 0 {
+			if after != "" && p.Compare(after) <= 0 || !had.sees(p) {
 				continue
 			}
 			r.s.mu.Lock()
 			n, cut := r.s.at(p, rev), cuts != r.s.cuts
+			changed := !slices.Equal(had.hidden, r.s.rights[r.device].hidden)
 			r.s.mu.Unlock()
+			if changed {
+				yield(havre.Item{}, rightsChanged())
+				return
+			}
 			if cut {
 				yield(havre.Item{}, unreachable())
 				return
@@ -78,16 +91,24 @@ func (r *Remote) List(ctx context.Context, _ havre.Scope, rev svn.Revnum, after 
 	}
 }
 
+func rightsChanged() error {
+	return &havre.Error{Code: havre.CodeRightsChanged, Text: "what you may read has changed"}
+}
+
 // Follow is syncer.Remote's.
-func (r *Remote) Follow(ctx context.Context, _ havre.Scope, since svn.Revnum, repository string, fn func(*havre.Revision) error) error {
+func (r *Remote) Follow(ctx context.Context, scope havre.Scope, since svn.Revnum, repository string, fn func(*havre.Revision) error) error {
 	if err := r.lock(); err != nil {
 		return err
 	}
 	cuts := r.s.cuts
-	wrong := repository != r.s.uuid || since > r.s.head
+	viewed, had := parseView(scope.View)
+	wrong := repository != r.s.uuid || since > r.s.head || viewed > r.s.head
 	r.s.mu.Unlock()
 	if wrong {
 		return &havre.Error{Code: havre.CodeHistoryWentBack, Text: "the repository is another one, or an older one"}
+	}
+	if viewed != since && viewed != since+1 {
+		return rightsChanged()
 	}
 	for {
 		r.s.mu.Lock()
@@ -95,8 +116,8 @@ func (r *Remote) Follow(ctx context.Context, _ havre.Scope, since svn.Revnum, re
 			r.s.mu.Unlock()
 			return unreachable()
 		}
-		news, changed := r.s.log[since:], r.s.changed
-		size := r.s.partSize
+		changed, size := r.s.changed, r.s.partSize
+		news := r.news(since, viewed, &had)
 		r.s.mu.Unlock()
 		for _, rev := range news {
 			for part := range parts(rev, size) {
@@ -117,6 +138,24 @@ func (r *Remote) Follow(ctx context.Context, _ havre.Scope, since svn.Revnum, re
 	}
 }
 
+// news returns what there is to tell after a revision; s.mu is held. viewed is the revision that the follower
+// has, which may be the one after since, and had what it sees of it.
+func (r *Remote) news(since, viewed svn.Revnum, had *rights) []*havre.Revision {
+	has := r.s.rights[r.device]
+	if since < viewed {
+		return []*havre.Revision{r.s.seen(r.s.log[since], has)}
+	}
+	var news []*havre.Revision
+	if !slices.Equal(had.hidden, has.hidden) {
+		news = append(news, r.s.rightsChange(since, *had, has))
+		*had = has
+	}
+	for _, rev := range r.s.log[since:] {
+		news = append(news, r.s.seen(rev, has))
+	}
+	return news
+}
+
 // parts splits a revision as havre.Revision says.
 func parts(rev *havre.Revision, size int) iter.Seq[*havre.Revision] {
 	return func(yield func(*havre.Revision) bool) {
@@ -126,6 +165,9 @@ func parts(rev *havre.Revision, size int) iter.Seq[*havre.Revision] {
 			part.Ops, ops = ops[:n], ops[n:]
 			part.More = len(ops) > 0
 			p := part
+			if p.More {
+				p.View = ""
+			}
 			if !yield(&p) || !part.More {
 				return
 			}
@@ -153,6 +195,9 @@ func (r *Remote) content(f havre.FileVersion) ([]byte, error) {
 		return nil, err
 	}
 	defer r.s.mu.Unlock()
+	if !r.s.rights[r.device].sees(f.Path) {
+		return nil, &havre.Error{Code: havre.CodeDenied, Text: fmt.Sprintf("you may not read /%s", f.Path)}
+	}
 	n := r.s.at(f.Path, f.Rev)
 	if n == nil || n.Kind == havre.KindDir || f.Rev > r.s.head {
 		return nil, &havre.Error{Code: havre.CodeNotFound, Text: fmt.Sprintf("/%s is no file in r%d", f.Path, f.Rev)}
@@ -236,15 +281,4 @@ func (r *Remote) Upload(_ context.Context, _ havre.Scope, content io.ReaderAt, s
 // Chunks is syncer.Remote's; this server has none.
 func (r *Remote) Chunks(context.Context, havre.Scope, havre.FileVersion) ([]havre.Chunk, error) {
 	return nil, &havre.Error{Code: havre.CodeNotFound, Text: "no chunks"}
-}
-
-// Report is syncer.Remote's.
-func (r *Remote) Report(context.Context, []havre.ReplicaReport) error { return r.lockOnly() }
-
-func (r *Remote) lockOnly() error {
-	if err := r.lock(); err != nil {
-		return err
-	}
-	r.s.mu.Unlock()
-	return nil
 }

@@ -41,6 +41,7 @@ type Server struct {
 	lose      int
 	refuse    func(havre.Change) (havre.RefusalReason, string)
 	right     havre.Right
+	rights    map[havre.DeviceID]rights // of those who have less
 	stats     Stats
 	partSize  int
 	inlineMax int64
