@@ -19,11 +19,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/cdproto/target"
 	"github.com/chromedp/chromedp"
 )
 
@@ -93,8 +95,23 @@ type Tab struct {
 // Tab opens a page of a size, with cookies of the server. It ends with the test.
 func (b *Browser) Tab(t *testing.T, size Size, cookies map[string]string) *Tab {
 	t.Helper()
-	ctx, end := chromedp.NewContext(b.ctx, chromedp.WithNewBrowserContext())
+	// A context of its own, so that cookies of other tabs are not its; Chromium wants a window for it.
+	browser := cdp.WithExecutor(b.ctx, chromedp.FromContext(b.ctx).Browser)
+	jar, err := target.CreateBrowserContext().WithDisposeOnDetach(true).Do(browser)
+	if err != nil {
+		t.Fatalf("in the browser: %v", err)
+	}
+	id, err := target.CreateTarget("about:blank").WithBrowserContextID(jar).WithNewWindow(true).Do(browser)
+	if err != nil {
+		t.Fatalf("in the browser: %v", err)
+	}
+	// chromedp prints events of the page's nodes that it does not know, which tell nothing here.
+	ctx, end := chromedp.NewContext(b.ctx, chromedp.WithTargetID(id), chromedp.WithErrorf(func(string, ...any) {}))
 	t.Cleanup(end)
+	// The first Run starts what lives as long as its context: one without the limit of Tab.Run.
+	if err := chromedp.Run(ctx); err != nil {
+		t.Fatalf("in the browser: %v", err)
+	}
 	tab := &Tab{Ctx: ctx, t: t, b: b}
 	chromedp.ListenTarget(ctx, tab.watch)
 	metrics := emulation.SetDeviceMetricsOverride(size.Width, size.Height, 1, size.Phone)
