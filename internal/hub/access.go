@@ -20,7 +20,7 @@ import (
 
 // accessAge is how old what the hub knows about people may be. Another process revokes a device: its
 // streams end within twice this time.
-const accessAge = 400 * time.Millisecond
+const accessAge = 250 * time.Millisecond
 
 // accountAge is how long after an account has expired its devices and browsers stop at the latest.
 const accountAge = 15 * time.Second
