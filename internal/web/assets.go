@@ -234,7 +234,7 @@ func writeCompressed(w http.ResponseWriter, r *http.Request, status int, b []byt
 
 // The encoders are safe for concurrent EncodeAll.
 var (
-	zstdFast = sync.OnceValue(func() *zstd.Encoder { return newZstd(zstd.SpeedDefault) })
+	zstdFast = sync.OnceValue(func() *zstd.Encoder { return newZstd(zstd.SpeedFastest) })
 	zstdBest = sync.OnceValue(func() *zstd.Encoder { return newZstd(zstd.SpeedBestCompression) })
 )
 

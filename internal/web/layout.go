@@ -3,18 +3,18 @@ package web
 import (
 	"strings"
 
-	"github.com/havre-cloud/havre/internal/havre"
+	"github.com/havre-cloud/havre/internal/hub"
 )
 
 // frame is what the layout shows around a page.
 type frame struct {
-	x        *exchange
-	page     page
-	Folders  []navFolder
-	Waiting  int // things that wait for an administrator
-	Devices  string
-	Toast    *toast
-	Services map[string]bool
+	x          *exchange
+	page       page
+	Folders    []navFolder
+	Waiting    int    // things that wait for an administrator
+	Devices    string // the state of the person's own devices; "" without any
+	DevicesWhy string
+	Toast      *toast
 }
 
 // navFolder is a folder in the navigation.
@@ -36,6 +36,9 @@ func (f *frame) Files() bool      { return f.page.Nav == navFiles && f.x.session
 func (f *frame) Admin() bool      { return f.page.Nav == navAdmin && f.x.session != nil }
 func (f *frame) At(s string) bool { return f.page.At == s }
 
+// Many says whether the folders need a filter.
+func (f *frame) Many() bool { return len(f.Folders) > 15 }
+
 // InFiles says whether the page is about folders and files.
 func (f *frame) InFiles() bool { return f.page.At == "" || strings.HasPrefix(f.page.At, "folder") }
 
@@ -54,19 +57,37 @@ func (x *exchange) frame(p page) (*frame, error) {
 		return f, nil
 	}
 	if p.Nav == navFiles {
-		folders, err := x.hub.Folders(x.ctx(), x.caller())
-		if err != nil {
+		if err := x.navFolders(f); err != nil {
 			return nil, err
-		}
-		at, _ := strings.CutPrefix(p.At, "folder:")
-		for _, d := range folders {
-			n := navFolder{Name: d.Name, Current: d.Name == at}
-			n.State, n.Why = x.folderState(d)
-			f.Folders = append(f.Folders, n)
 		}
 	}
 	return f, nil
 }
 
-// folderState returns the state of a folder on the person's own devices.
-func (x *exchange) folderState(havre.Folder) (state, why string) { return "", "" }
+// navFolders lists the person's folders with what is wrong with them on the person's own devices.
+func (x *exchange) navFolders(f *frame) error {
+	folders, err := x.hub.Folders(x.ctx(), x.caller())
+	if err != nil {
+		return err
+	}
+	at, _ := strings.CutPrefix(f.page.At, "folder:")
+	devices, worst := 0, hub.ConditionOK
+	for _, d := range folders {
+		n := navFolder{Name: d.Name, Current: d.Name == at}
+		if state, err := x.hub.FolderState(x.ctx(), x.caller(), d.ID); err == nil {
+			mine := state.MineWorst()
+			if mine != hub.ConditionOK {
+				n.State, n.Why = string(mine), x.t("core.state."+string(mine))
+			}
+			if mine.Worse(worst) {
+				worst = mine
+			}
+			devices += len(state.Mine)
+		}
+		f.Folders = append(f.Folders, n)
+	}
+	if devices > 0 {
+		f.Devices, f.DevicesWhy = string(worst), x.t("core.state."+string(worst))
+	}
+	return nil
+}

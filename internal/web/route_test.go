@@ -128,10 +128,16 @@ func TestForgedRequests(t *testing.T) {
 			continue
 		}
 		for name, change := range map[string]func(*http.Request){
-			"no token":       func(*http.Request) {},
-			"another's":      func(r *http.Request) { r.Header.Set("X-Csrf", s.csrf("tom")) },
-			"another origin": func(r *http.Request) { r.Header.Set("X-Csrf", s.csrf("maelle")); r.Header.Set("Sec-Fetch-Site", "cross-site") },
-			"origin header":  func(r *http.Request) { r.Header.Set("X-Csrf", s.csrf("maelle")); r.Header.Set("Origin", "https://elsewhere.test") },
+			"no token":  func(*http.Request) {},
+			"another's": func(r *http.Request) { r.Header.Set("X-Csrf", s.csrf("tom")) },
+			"another origin": func(r *http.Request) {
+				r.Header.Set("X-Csrf", s.csrf("maelle"))
+				r.Header.Set("Sec-Fetch-Site", "cross-site")
+			},
+			"origin header": func(r *http.Request) {
+				r.Header.Set("X-Csrf", s.csrf("maelle"))
+				r.Header.Set("Origin", "https://elsewhere.test")
+			},
 		} {
 			if rt.foreign && (name == "no token" || name == "another's") {
 				continue
@@ -177,8 +183,9 @@ func (s *testServer) attack(t *testing.T, rt route, person string, names []strin
 	ids := []string{string(s.user("tom").ID), string(s.folder("Comptabilité").ID)}
 	look := func(what string, a answer) {
 		if a.StatusCode >= 500 && a.StatusCode != http.StatusInsufficientStorage && a.StatusCode != http.StatusServiceUnavailable {
-			t.Errorf("%s with %.60q: %d %.200s", rt.pattern, what, a.StatusCode, a.body)
+			t.Errorf("%s with %.60q: %d %.600s", rt.pattern, what, a.StatusCode, s.logged)
 		}
+		s.logged.Reset()
 		if strings.HasPrefix(a.Header.Get("Content-Type"), "text/html") && raw.MatchString(a.body) {
 			t.Errorf("%s with %.60q: markup comes back", rt.pattern, what)
 		}

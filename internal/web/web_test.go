@@ -1,10 +1,12 @@
 package web
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -26,6 +28,7 @@ type testServer struct {
 	hub    *hub.Hub
 	dir    string
 	tokens map[string]string // of the sessions, by the person's name
+	logged *bytes.Buffer     // what the server says was its fault
 	ids    int
 }
 
@@ -105,11 +108,15 @@ func bareTestServer(t *testing.T) *testServer {
 			t.Error(err)
 		}
 	})
-	web, err := New(h, Options{Version: "test", Fingerprint: strings.Repeat("ab", 32)})
+	logged := new(bytes.Buffer) // slog's handlers lock
+	web, err := New(h, Options{
+		Logger:  slog.New(slog.NewTextHandler(logged, &slog.HandlerOptions{Level: slog.LevelError})),
+		Version: "test", Fingerprint: strings.Repeat("ab", 32),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &testServer{Server: web, t: t, hub: h, dir: dir, tokens: map[string]string{}}
+	return &testServer{Server: web, t: t, hub: h, dir: dir, tokens: map[string]string{}, logged: logged}
 }
 
 // session signs a person in, past the password.
@@ -260,7 +267,9 @@ type answer struct {
 }
 
 // get asks for a page as a person, a stranger if empty, in English.
-func (s *testServer) get(person, path string) answer { return s.send(person, http.MethodGet, path, nil) }
+func (s *testServer) get(person, path string) answer {
+	return s.send(person, http.MethodGet, path, nil)
+}
 
 // post sends a form as a person, with the token that its page would have.
 func (s *testServer) post(person, path string, fields url.Values) answer {

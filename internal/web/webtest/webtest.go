@@ -55,7 +55,8 @@ func Start(t *testing.T, handler http.Handler) *Browser {
 		chromedp.Flag("force-color-profile", "srgb"),
 	)
 	allocated, stop := chromedp.NewExecAllocator(context.WithoutCancel(t.Context()), options...)
-	ctx, end := chromedp.NewContext(allocated)
+	// chromedp prints events of the page's nodes that it does not know, which tell nothing here.
+	ctx, end := chromedp.NewContext(allocated, chromedp.WithErrorf(func(string, ...any) {}))
 	t.Cleanup(func() {
 		_ = chromedp.Cancel(ctx) // asks it to end and waits
 		end()
@@ -105,8 +106,7 @@ func (b *Browser) Tab(t *testing.T, size Size, cookies map[string]string) *Tab {
 	if err != nil {
 		t.Fatalf("in the browser: %v", err)
 	}
-	// chromedp prints events of the page's nodes that it does not know, which tell nothing here.
-	ctx, end := chromedp.NewContext(b.ctx, chromedp.WithTargetID(id), chromedp.WithErrorf(func(string, ...any) {}))
+	ctx, end := chromedp.NewContext(b.ctx, chromedp.WithTargetID(id))
 	t.Cleanup(end)
 	// The first Run starts what lives as long as its context: one without the limit of Tab.Run.
 	if err := chromedp.Run(ctx); err != nil {
@@ -172,13 +172,13 @@ func (tab *Tab) Eval(script string, v any) {
 	tab.Run(chromedp.Evaluate(script, v, func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }))
 }
 
-// Until waits until a script returns true, for ten seconds at most.
+// Until waits until a script returns true, for ten seconds at most. While the page changes it may fail.
 func (tab *Tab) Until(script string) {
 	tab.t.Helper()
 	end := time.Now().Add(10 * time.Second)
 	for {
 		var ok bool
-		tab.Eval("!!("+script+")", &ok)
+		tab.Eval("(() => { try { return !!("+script+"); } catch { return false; } })()", &ok)
 		if ok {
 			return
 		}

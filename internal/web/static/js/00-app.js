@@ -50,6 +50,13 @@
 		if (t.dataset.copied) havre.toast(t.dataset.copied);
 	});
 
+	// Fields that hide the items of a list whose text does not contain theirs.
+	const plain = (s) => s.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
+	on("input", "[data-filter]", (e, t) => {
+		const wanted = plain(t.value.trim());
+		all(":scope > *", one(t.dataset.filter)).forEach((i) => { i.hidden = !plain(i.textContent).includes(wanted); });
+	});
+
 	// Toasts: ten seconds, longer under the pointer or the focus; Ctrl Z is Undo.
 	let toastTimer;
 	const closeToast = () => { const t = one("#toast"); if (t) t.replaceChildren(); };
