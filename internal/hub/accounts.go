@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -57,7 +58,7 @@ func (h *Hub) CheckPassword(password string, names ...string) error {
 	if len(password) > maxPassword {
 		return &WeakPasswordError{Long: true}
 	}
-	names = append(names, h.name, "havre")
+	names = append(names, h.ServerName(), "havre")
 	folded := strings.ToLower(password)
 	for _, n := range names {
 		if n = strings.ToLower(n); len(n) > 3 && strings.Contains(folded, n) && len(folded) < len(n)+6 {
@@ -119,7 +120,7 @@ type Factor struct {
 
 // NewFactor proposes a second factor. Nothing is kept until EnableFactor.
 func (h *Hub) NewFactor(s *Session) (*Factor, error) {
-	key, err := totp.Generate(totp.GenerateOpts{Issuer: h.name, AccountName: s.User.Name, Period: totpPeriod})
+	key, err := totp.Generate(totp.GenerateOpts{Issuer: h.ServerName(), AccountName: s.User.Name, Period: totpPeriod})
 	if err != nil {
 		return nil, err
 	}
@@ -339,4 +340,13 @@ func (h *Hub) firstAdmin(ctx context.Context) (store.User, error) {
 func (h *Hub) FirstAdminName(ctx context.Context) (string, error) {
 	u, err := h.firstAdmin(ctx)
 	return u.Name, err
+}
+
+// FactorOf returns what NewFactor returned with that secret.
+func (h *Hub) FactorOf(s *Session, secret string) *Factor {
+	u := url.URL{
+		Scheme: "otpauth", Host: "totp", Path: "/" + h.ServerName() + ":" + s.User.Name,
+		RawQuery: url.Values{"secret": {secret}, "issuer": {h.ServerName()}}.Encode(),
+	}
+	return &Factor{Secret: secret, URL: u.String()}
 }

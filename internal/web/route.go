@@ -39,6 +39,11 @@ type route struct {
 func (s *Server) table() []route {
 	return slices.Concat(
 		s.coreRoutes(),
+		s.accountRoutes(),
+		s.peopleRoutes(),
+		s.groupsRoutes(),
+		s.rightsRoutes(),
+		s.accessRoutes(),
 	)
 }
 

@@ -20,11 +20,12 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"time"
 
 	"github.com/havre-cloud/havre/internal/hub"
 )
 
-//go:embed templates texts static
+//go:embed all:templates texts static
 var content embed.FS
 
 // Options of New. The zero value is good.
@@ -35,6 +36,10 @@ type Options struct {
 	Address func(context.Context) string
 	// Fingerprint is that of the server's certificate, in hexadecimal; it goes into invitations.
 	Fingerprint string
+	// CertificateEnd is until when the certificate is valid; zero if nobody knows.
+	CertificateEnd time.Time
+	// Traffic returns the bytes that came in and went out in the last hour; nil if nobody counts.
+	Traffic func() (in, out int64)
 	// Stopping, if not nil, is asked with a request's context for a channel that is closed when the
 	// server is going to stop, so that streams end.
 	Stopping func(context.Context) <-chan struct{}
