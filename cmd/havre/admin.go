@@ -96,27 +96,3 @@ func (a *admin) addFolder(ctx context.Context, name string) (*store.Folder, erro
 	}
 	return f, a.Grant(ctx, f.Name, first, havre.RightManage)
 }
-
-// rightsText says who may do what in a folder.
-func (a *admin) rightsText(ctx context.Context, f *store.Folder) (string, error) {
-	users, err := a.Users(ctx)
-	if err != nil {
-		return "", err
-	}
-	grants, err := a.Grants(ctx, f.ID)
-	if err != nil {
-		return "", err
-	}
-	var words []string
-	for _, u := range users {
-		for _, g := range grants {
-			if g.User == u.ID && g.Path == "" && g.Right != havre.RightNone {
-				words = append(words, shown(u.Name)+"="+g.Right.String())
-			}
-		}
-	}
-	if len(words) == 0 {
-		return "nobody", nil
-	}
-	return strings.Join(words, " "), nil
-}

@@ -91,52 +91,6 @@ func (c *folderListCmd) Run(ctx context.Context, con *console) error {
 	return err
 }
 
-type grantCmd struct {
-	dataFlag
-	Folder string   `arg:"" help:"The folder's name."`
-	Grants []string `arg:"" name:"user=right" help:"The right is none, read, write or manage."`
-}
-
-// Help is the text below the usage.
-func (grantCmd) Help() string {
-	return `Each right includes those before it. The server acts on it within a second.
-
-Examples:
-
-    havre grant --data /srv/havre Team ada=write
-    havre grant --data /srv/havre Team ada=none ben=read
-
-` + exitCodes
-}
-
-// Run executes the command.
-func (c *grantCmd) Run(ctx context.Context, con *console) error {
-	a, err := openAdmin(ctx, c.Data)
-	if err != nil {
-		return err
-	}
-	defer a.Close()
-	folder, err := a.folder(ctx, c.Folder)
-	if err != nil {
-		return err
-	}
-	grants, err := a.parseGrants(ctx, c.Grants)
-	if err != nil {
-		return err
-	}
-	for _, g := range grants {
-		if err := a.Grant(ctx, folder.Name, g.user, g.right); err != nil {
-			return err
-		}
-	}
-	rights, err := a.rightsText(ctx, folder)
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(con.out, "%s: %s\n", shown(folder.Name), rights)
-	return nil
-}
-
 // userRight is what one USER=RIGHT says.
 type userRight struct {
 	user  string
@@ -155,16 +109,15 @@ func (a *admin) parseGrants(ctx context.Context, words []string) ([]userRight, e
 		if i <= 0 {
 			return nil, errors.New(shown(word) + ": a grant is written USER=RIGHT, as in ada=write")
 		}
-		rights := []havre.Right{havre.RightNone, havre.RightRead, havre.RightWrite, havre.RightManage}
-		r := slices.IndexFunc(rights, func(r havre.Right) bool { return r.String() == word[i+1:] })
-		if r < 0 {
-			return nil, fmt.Errorf("%s: the right is none, read, write or manage", shown(word))
+		right, err := parseRight(word[i+1:])
+		if err != nil {
+			return nil, err
 		}
 		name := word[:i]
 		if !slices.ContainsFunc(users, func(u store.User) bool { return strings.EqualFold(u.Name, name) }) {
 			return nil, &havre.Error{Code: havre.CodeNotFound, Text: fmt.Sprintf("there is no user called %s; see: havre user list", shown(name))}
 		}
-		grants = append(grants, userRight{name, rights[r]})
+		grants = append(grants, userRight{name, right})
 	}
 	return grants, nil
 }

@@ -88,7 +88,7 @@ func (l *live) run(ctx context.Context, events <-chan home.Event, notes <-chan s
 }
 
 func (l *live) event(e home.Event) {
-	if l.budget == 0 && e.What != "held" {
+	if l.budget == 0 && e.What != "held" && e.What != "rights" && e.What != "no access" {
 		l.count(e)
 		return
 	}
@@ -143,6 +143,13 @@ func (l *live) line(e home.Event, width int) string {
 	if e.What == "held" {
 		return fmt.Sprintf("%s  %-*s %s %s wait for you to decide: havre status", e.Time.Local().Format(time.TimeOnly),
 			l.names, shown(e.Device), arrow(e.Up), counted(e.Count, "deletion"))
+	}
+	if e.What == "rights" || e.What == "no access" {
+		text := "what you may read here has changed"
+		if e.What == "no access" {
+			text = "you have no access any more: havre status"
+		}
+		return fmt.Sprintf("%s  %-*s %s %s", e.Time.Local().Format(time.TimeOnly), l.names, shown(e.Device), arrow(e.Up), text)
 	}
 	path := shown(string(e.Path))
 	if e.From != "" {

@@ -164,7 +164,7 @@ func (r *runner) engine(one *running, log *slog.Logger) error {
 func (r *runner) event(one *running, e syncer.Event) home.Event {
 	return home.Event{
 		Time: e.Time, Replica: one.ID, Device: r.id.DeviceName, Up: e.Up, What: e.What, Path: e.Path, From: e.From,
-		Rev: e.Rev, Bytes: e.Bytes, Count: e.Count, Took: e.Took,
+		Rev: e.Rev, Bytes: e.Bytes, Count: e.Count, Took: e.Took, Place: e.Place, Text: e.Text,
 	}
 }
 
@@ -187,7 +187,7 @@ func (o *running) status() home.ReplicaStatus {
 	e, failure, at := o.engine, o.failure, o.failureAt
 	o.mu.Unlock()
 	r := home.ReplicaStatus{
-		ID: o.ID, Folder: o.FolderName, Path: o.Path, Dir: o.Dir, State: home.StateStarting, Revision: -1, Problems: []home.Problem{},
+		ID: o.ID, Folder: o.FolderName, Path: o.Path, Dir: o.Dir, State: home.StateStarting, Revision: -1, Problems: []home.Problem{}, Kept: []home.Kept{},
 	}
 	if e == nil {
 		if failure != nil {
@@ -207,6 +207,10 @@ func (o *running) status() home.ReplicaStatus {
 		r.Problems = append(r.Problems, home.Problem{Path: p.Path, Text: p.Text})
 	}
 	r.ProblemCount = int64(s.ProblemCount)
+	for _, k := range s.Kept {
+		r.Kept = append(r.Kept, home.Kept{Path: k.Path, Place: k.Place, At: k.At})
+	}
+	r.KeptCount = int64(s.KeptCount)
 	return r
 }
 

@@ -30,8 +30,9 @@ Examples:
 
 Fields of --json: running, version, home, server.name, server.address, user, device, and in
 replicas: id, folder, path, dir, state (starting, syncing, up-to-date, offline, held, failed,
-stopped, not-running), revision, pendingDown, pendingUp, pendingDownBytes, pendingUpBytes,
-heldDown, heldUp, watch, lastError, lastErrorAt, problems (path, text), problemCount. Fields may be added; none is renamed.
+stopped, no-access, not-running), revision, pendingDown, pendingUp, pendingDownBytes, pendingUpBytes,
+heldDown, heldUp, watch, lastError, lastErrorAt, problems (path, text), problemCount, kept (path,
+place, at), keptCount. Fields may be added; none is renamed.
 
 ` + exitCodes
 }
@@ -85,7 +86,7 @@ func stoppedStatus(h *home.Home, config *home.Config) *home.Status {
 	for _, r := range config.Replicas {
 		s.Replicas = append(s.Replicas, home.ReplicaStatus{
 			ID: r.ID, Folder: r.FolderName, Path: r.Path, Dir: r.Dir,
-			State: home.StateNotRunning, Revision: -1, Problems: []home.Problem{},
+			State: home.StateNotRunning, Revision: -1, Problems: []home.Problem{}, Kept: []home.Kept{},
 		})
 	}
 	return s
@@ -122,6 +123,7 @@ func stateText(r *home.ReplicaStatus) string {
 		home.StateFailed:     "in trouble, trying again",
 		home.StateStopped:    "stopped until something is done",
 		home.StateNotRunning: "not running",
+		home.StateNoAccess:   "you have no access any more; it comes back when you do",
 	}
 	text := words[r.State]
 	if r.Revision >= 0 {
@@ -176,6 +178,24 @@ func replicaLines(r *home.ReplicaStatus, now time.Time) []string {
 		if more := r.ProblemCount - int64(min(10, len(r.Problems))); more > 0 {
 			lines = append(lines, fmt.Sprintf("    and %s more", grouped(more)))
 		}
+	}
+	return append(lines, keptLines(r)...)
+}
+
+// keptLines says what was set aside.
+func keptLines(r *home.ReplicaStatus) []string {
+	if r.KeptCount == 0 {
+		return nil
+	}
+	lines := []string{counted(r.KeptCount, "file") + " set aside, which could not be sent for want of the right; delete them when you have seen to them:"}
+	for i, k := range r.Kept {
+		if i == 10 {
+			break
+		}
+		lines = append(lines, "    "+shown(string(k.Path))+" is now "+shown(k.Place))
+	}
+	if more := r.KeptCount - int64(min(10, len(r.Kept))); more > 0 {
+		lines = append(lines, fmt.Sprintf("    and %s more", grouped(more)))
 	}
 	return lines
 }

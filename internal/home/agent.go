@@ -43,6 +43,7 @@ const (
 	StateFailed     State = "failed"      // it cannot go on now; it is tried again
 	StateStopped    State = "stopped"     // it cannot go on before a person has done something
 	StateNotRunning State = "not-running" // no client runs here
+	StateNoAccess   State = "no-access"   // the person may read nothing of it now; it goes on when that changes
 )
 
 // Status is what `havre status --json` prints. Fields may be added, none is renamed or removed.
@@ -88,6 +89,18 @@ type ReplicaStatus struct {
 	// Problems are single paths that cannot be kept the same: the first hundred of ProblemCount.
 	Problems     []Problem `json:"problems"`
 	ProblemCount int64     `json:"problemCount"`
+	// Kept are files that were set aside, outside of the replica, because the right to send them was
+	// taken away: the first hundred of KeptCount, the latest first. They are listed until they are gone
+	// from there.
+	Kept      []Kept `json:"kept"`
+	KeptCount int64  `json:"keptCount"`
+}
+
+// Kept is a file that was set aside.
+type Kept struct {
+	Path  svn.Path  `json:"path"`  // that it had
+	Place string    `json:"place"` // where it is
+	At    time.Time `json:"at"`
 }
 
 // Problem is one path that cannot be kept the same.
@@ -102,12 +115,14 @@ type Event struct {
 	Replica string     `json:"replica"`
 	Device  string     `json:"device"` // the one that tells
 	Up      bool       `json:"up"`     // from here to the server; otherwise to here
-	What    string     `json:"what"`   // added, changed, renamed, deleted, conflict, held
+	What    string     `json:"what"`   // added, changed, renamed, deleted, conflict, held; rights, no access, withdrawn, kept, refused
 	Path    svn.Path   `json:"path"`
 	From    svn.Path   `json:"from,omitempty"` // renamed: the old path
 	Rev     svn.Revnum `json:"revision"`
 	Bytes   int64      `json:"bytes"`
 	Count   int64      `json:"count,omitempty"` // held: deletions that wait for a person
+	Place   string     `json:"place,omitempty"` // kept: where it is now
+	Text    string     `json:"text,omitempty"`  // refused: why
 	// Took is the time since the change was noticed: by the watcher, or as it came from the server.
 	Took time.Duration `json:"tookNanoseconds"`
 }
