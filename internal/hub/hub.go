@@ -65,6 +65,8 @@ type Hub struct {
 	touched map[havre.DeviceID]time.Time // when the store was last told that the device was there
 
 	states   states
+	recents  recents
+	nameMu   sync.RWMutex // guards name
 	presence *presence
 	measures *measures
 	started  time.Time
@@ -103,8 +105,8 @@ func Open(ctx context.Context, dir string, opts Options) (*Hub, error) {
 		uploads:   newUploads(filepath.Join(dir, "uploads")),
 		cache:     newRevisionCache(cacheBytes),
 		passwords: newHashing(), now: opts.Now,
-		touched:  map[havre.DeviceID]time.Time{},
-		presence: newPresence(), started: time.Now(), states: states{lags: map[havre.FolderID]*lag{}},
+		touched: map[havre.DeviceID]time.Time{},
+		recents: recents{of: map[measureKey]*recentLog{}}, presence: newPresence(), started: time.Now(), states: states{lags: map[havre.FolderID]*lag{}},
 	}
 	h.measures = newMeasures(h.repos)
 	if h.seal, err = newSeal(ctx, s); err != nil {
@@ -205,7 +207,7 @@ func (h *Hub) Join(ctx context.Context, r havre.JoinRequest) (*havre.Joined, err
 		return nil, full(err)
 	}
 	h.access.forget()
-	return &havre.Joined{Token: token, Device: d.ID, UserName: d.UserName, ServerName: h.name}, nil
+	return &havre.Joined{Token: token, Device: d.ID, UserName: d.UserName, ServerName: h.ServerName()}, nil
 }
 
 // Leave makes the caller's token worthless.

@@ -9,7 +9,11 @@ import (
 )
 
 // ServerName returns what the server is called.
-func (h *Hub) ServerName() string { return h.name }
+func (h *Hub) ServerName() string {
+	h.nameMu.RLock()
+	defer h.nameMu.RUnlock()
+	return h.name
+}
 
 // Reach returns the right that the caller has at a path of the folder with the name; RightRead at least if
 // anything below the path may be read, so that a person finds the way to it. A folder of which the

@@ -125,7 +125,7 @@ func (h *Hub) openSession(ctx context.Context, u store.User, address, agent stri
 	token := newSecret()
 	by := store.Actor{Name: u.Name, Address: hostOf(address)}
 	v, err := h.store.AddSession(ctx, by, hashSecret(token), store.Session{
-		User: u.ID, Expires: h.now().Add(sessionLife), Address: hostOf(address), Agent: agent,
+		User: u.ID, Expires: h.now().Add(h.SessionLength(ctx)), Address: hostOf(address), Agent: agent,
 	})
 	if err != nil {
 		return "", nil, full(err)

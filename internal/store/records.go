@@ -49,6 +49,10 @@ const (
 	SettingServerID   Setting = "server.id"
 	SettingServerName Setting = "server.name"
 	SettingSetupHash  Setting = "setup.hash" // SHA-256 of the one-time setup code, until it is used
+
+	SettingAddress      Setting = "server.address" // HOST:PORT where clients reach it, if somebody said so
+	SettingSessionHours Setting = "session.hours"  // how long a browser stays signed in
+	SettingFactor       Setting = "admin.factor"   // "yes": administrators need a second factor
 )
 
 // Setting returns the value, "" if it was never set.
@@ -67,6 +71,21 @@ func (s *Store) SetSetting(ctx context.Context, name Setting, value string) erro
 		ON CONFLICT (name) DO UPDATE SET value = excluded.value`, name, value)
 	return err
 }
+
+// ChangeSetting is SetSetting by a person, which the audit log tells.
+func (s *Store) ChangeSetting(ctx context.Context, by Actor, name Setting, value string) error {
+	return s.change(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `INSERT INTO settings (name, value) VALUES (?, ?)
+			ON CONFLICT (name) DO UPDATE SET value = excluded.value`, name, value)
+		if err != nil {
+			return err
+		}
+		return s.audit(ctx, tx, by.entry("setting.change", string(name), value))
+	})
+}
+
+// CheckServerName returns the name as it is shown, or why it cannot be one.
+func CheckServerName(name string) (string, error) { return checkName("server", name) }
 
 // InitSetting sets the value unless there is one, and returns the one that is there then.
 func (s *Store) InitSetting(ctx context.Context, name Setting, value string) (string, error) {
