@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	_ "time/tzdata" // people read times in the zone of their browser
 
 	"golang.org/x/sync/errgroup"
 
@@ -17,6 +18,7 @@ import (
 	"github.com/havre-cloud/havre/internal/havre"
 	"github.com/havre-cloud/havre/internal/hub"
 	"github.com/havre-cloud/havre/internal/store"
+	"github.com/havre-cloud/havre/internal/web"
 )
 
 // Settings that this command keeps for those that make invitations.
@@ -82,13 +84,31 @@ func (c *serveCmd) serve(ctx context.Context, con *console, h *hub.Hub) error {
 	}
 	fmt.Fprintf(con.out, "%shttps://%s\n", serveReady, listening)
 
+	pages, err := web.New(h, web.Options{
+		Logger: con.log, Version: programVersion(), Stopping: api.Stopping,
+		Address: reached(h, listening), Fingerprint: certs.Fingerprint(certificate.Leaf),
+	})
+	if err != nil {
+		return err
+	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return h.Run(ctx) })
 	g.Go(func() error { return trimMemory(ctx) })
 	g.Go(func() error {
-		return api.Serve(ctx, listener, certificate, api.NewHandler(h, api.Options{Logger: con.log}), con.log)
+		return api.Serve(ctx, listener, certificate, api.NewHandler(h, api.Options{Logger: con.log, Pages: pages}), con.log)
 	})
 	return g.Wait()
+}
+
+// reached returns what tells the pages where clients find the server: the remembered address, which a
+// person may change meanwhile.
+func reached(h *hub.Hub, listening string) func(context.Context) string {
+	return func(ctx context.Context) string {
+		if at, err := h.Admin(store.Console).Setting(ctx, settingAddress); err == nil && at != "" {
+			return at
+		}
+		return listening
+	}
 }
 
 // introduce remembers the address and tells the operator what there is and what comes next.

@@ -18,6 +18,7 @@ type failure struct {
 	Title     string
 	Text      string
 	Reference string // of the log, for what is our fault
+	Enter     bool   // signing in helps
 }
 
 // fail answers with what went wrong. What is not a *havre.Error is logged under a number that the
@@ -38,9 +39,6 @@ func (s *Server) fail(x *exchange, err error) {
 			slog.String("method", x.r.Method), slog.String("path", x.r.URL.Path), slog.Any("error", err))
 	}
 	x.w.Header().Set("Cache-Control", "no-store")
-	if f.Status == http.StatusUnauthorized && x.r.Header.Get("Hx-Request") == "true" {
-		x.w.Header().Set("Hx-Redirect", "/signin")
-	}
 	if err := x.showFailure(f); err != nil {
 		s.log.LogAttrs(x.ctx(), slog.LevelError, "error page failed", slog.Any("error", err))
 		http.Error(x.w, f.Title, f.Status)
@@ -88,7 +86,7 @@ func (x *exchange) describe(code havre.Code, err error) failure {
 	case havre.CodeInvalid:
 		return failure{Status: http.StatusUnprocessableEntity, Title: x.t("core.error.invalid"), Text: text}
 	case havre.CodeUnauthenticated:
-		return failure{Status: http.StatusUnauthorized, Title: x.t("core.error.signin"), Text: x.t("core.error.signin.text")}
+		return failure{Status: http.StatusUnauthorized, Title: x.t("core.error.signin"), Text: x.t("core.error.signin.text"), Enter: true}
 	case havre.CodeDenied, havre.CodeNotFound:
 		if x.session == nil || x.r.Method == http.MethodGet || code == havre.CodeNotFound {
 			return failure{Status: http.StatusNotFound, Title: x.t("core.error.none"), Text: x.t("core.error.none.text")}
