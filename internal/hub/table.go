@@ -16,8 +16,8 @@ type Holder struct {
 	Group string       // or this
 }
 
-// Place is a path of a folder.
-type Place struct {
+// GrantPlace is a path of a folder.
+type GrantPlace struct {
 	Folder havre.FolderID
 	Path   svn.Path
 }
@@ -164,7 +164,7 @@ type Cell struct {
 }
 
 // At returns what the holder may do at the place.
-func (b *Book) At(h Holder, p Place) Cell {
+func (b *Book) At(h Holder, p GrantPlace) Cell {
 	grants := b.of(h)
 	c := Cell{Right: b.reachOf(h, p.Folder).right(p.Path)}
 	for _, g := range grants {
@@ -186,8 +186,8 @@ func (b *Book) At(h Holder, p Place) Cell {
 
 // Places returns the folders and all paths in them at which a right is set, with the directories between
 // and the extra ones, in the order of a tree.
-func (b *Book) Places(extra []Place) []Place {
-	var all []Place
+func (b *Book) Places(extra []GrantPlace) []GrantPlace {
+	var all []GrantPlace
 	for _, f := range b.Folders {
 		paths := map[svn.Path]bool{"": true}
 		add := func(folder havre.FolderID, p svn.Path) {
@@ -207,15 +207,15 @@ func (b *Book) Places(extra []Place) []Place {
 		}
 		slices.SortFunc(sorted, svn.Path.Compare)
 		for _, p := range sorted {
-			all = append(all, Place{Folder: f.ID, Path: p})
+			all = append(all, GrantPlace{Folder: f.ID, Path: p})
 		}
 	}
 	return all
 }
 
 // Exceptions returns the places below the folders themselves at which a right is set.
-func (b *Book) Exceptions() []Place {
-	var all []Place
+func (b *Book) Exceptions() []GrantPlace {
+	var all []GrantPlace
 	for _, p := range b.Places(nil) {
 		if p.Path != "" && slices.ContainsFunc(b.Grants, func(g store.Grant) bool { return g.Folder == p.Folder && g.Path == p.Path }) {
 			all = append(all, p)

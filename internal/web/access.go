@@ -63,16 +63,16 @@ func (l accessLine) Chosen(right string) bool {
 func (p *accessPane) People() int { return p.Manage + p.Write + p.Read }
 
 // placeOf returns the folder and the path that the address names.
-func (x *exchange) placeOf() (*store.Folder, hub.Place, error) {
+func (x *exchange) placeOf() (*store.Folder, hub.GrantPlace, error) {
 	f, err := x.folderNamed(x.r.PathValue("folder"))
 	if err != nil {
-		return nil, hub.Place{}, err
+		return nil, hub.GrantPlace{}, err
 	}
 	path := strings.Trim(x.r.PathValue("path"), "/")
 	if _, err := svn.CheckPath(path); err != nil && path != "" {
-		return nil, hub.Place{}, notFound()
+		return nil, hub.GrantPlace{}, notFound()
 	}
-	return f, hub.Place{Folder: f.ID, Path: svn.Path(path)}, nil
+	return f, hub.GrantPlace{Folder: f.ID, Path: svn.Path(path)}, nil
 }
 
 // showAccess shows the pane as a page of its own.
@@ -149,7 +149,7 @@ func (x *exchange) access(d draft) (*accessPane, error) {
 }
 
 // mayManage fails unless this person may set rights at the place.
-func (x *exchange) mayManage(p hub.Place) error {
+func (x *exchange) mayManage(p hub.GrantPlace) error {
 	if x.session.Admin() {
 		return nil
 	}
@@ -170,7 +170,7 @@ func seenKey(changes []store.GrantChange) string {
 }
 
 // lines fills in who has a right here, and from above.
-func (p *accessPane) lines(x *exchange, before, after *hub.Book, place hub.Place, d *draft) {
+func (p *accessPane) lines(x *exchange, before, after *hub.Book, place hub.GrantPlace, d *draft) {
 	changed := map[hub.Holder]bool{}
 	for _, c := range d.pending {
 		changed[hub.Holder{User: c.Grant.User, Group: c.Grant.Group}] = true
@@ -215,7 +215,7 @@ func (p *accessPane) lines(x *exchange, before, after *hub.Book, place hub.Place
 	}
 }
 
-func (x *exchange) accessLine(b *hub.Book, h hub.Holder, place hub.Place) accessLine {
+func (x *exchange) accessLine(b *hub.Book, h hub.Holder, place hub.GrantPlace) accessLine {
 	l := accessLine{Key: holderKey(h), Name: holderName(b, h), Group: h.Group != "", options: placeKey(place)}
 	if l.Group {
 		l.Note = x.t("access.group", "n", b.People(h.Group))
@@ -247,7 +247,7 @@ func holders(b *hub.Book) []hub.Holder {
 }
 
 // nearestAbove returns what is set for exactly this holder at the nearest place above.
-func nearestAbove(b *hub.Book, h hub.Holder, place hub.Place) (store.Grant, svn.Path, bool) {
+func nearestAbove(b *hub.Book, h hub.Holder, place hub.GrantPlace) (store.Grant, svn.Path, bool) {
 	var best store.Grant
 	found := false
 	for _, g := range b.Grants {
@@ -313,7 +313,7 @@ func (s *Server) changeAccess(x *exchange) error {
 }
 
 // add adds what was typed into the field for a person or group.
-func (d *draft) add(x *exchange, b *hub.Book, place hub.Place, who, right string) {
+func (d *draft) add(x *exchange, b *hub.Book, place hub.GrantPlace, who, right string) {
 	h, ok := findHolder(b, who)
 	c, valid := readChange(holderKey(h) + " " + right + " " + placeKey(place))
 	if !ok || !valid {

@@ -325,8 +325,8 @@ func TestReadPeople(t *testing.T) {
 		text string
 		want []personLine
 	}{
-		"no titles, commas": {"ada,Ada Lovelace,ada@x.example,\"a, b\",administrator\n", []personLine{{Line: 1, Name: "ada", DisplayName: "Ada Lovelace", Email: "ada@x.example", Groups: []string{"a", "b"}, Role: store.RoleAdmin}}},
-		"tabs":              {"name\temail\tgroups\nada\tada@x.example\ta|b\n", []personLine{{Line: 2, Name: "ada", Email: "ada@x.example", Groups: []string{"a", "b"}, Role: store.RoleMember}}},
+		"no titles, commas":    {"ada,Ada Lovelace,ada@x.example,\"a, b\",administrator\n", []personLine{{Line: 1, Name: "ada", DisplayName: "Ada Lovelace", Email: "ada@x.example", Groups: []string{"a", "b"}, Role: store.RoleAdmin}}},
+		"tabs":                 {"name\temail\tgroups\nada\tada@x.example\ta|b\n", []personLine{{Line: 2, Name: "ada", Email: "ada@x.example", Groups: []string{"a", "b"}, Role: store.RoleMember}}},
 		"names from addresses": {"nom;courriel\nAda Lovelace;ada@x.example\n", []personLine{{Line: 2, Name: "ada", DisplayName: "Ada Lovelace", Email: "ada@x.example", Role: store.RoleMember}}},
 		"blank lines":          {"name\n\n  \nada\n", []personLine{{Line: 4, Name: "ada", Role: store.RoleMember}}},
 		"a name with a slash":  {"name\na/b\n", []personLine{{Line: 2, Name: "a/b", Role: store.RoleMember, Problem: "people.import.bad_name", Detail: "a/b"}}},

@@ -170,15 +170,15 @@ func (p *personPage) reach(x *exchange, b *hub.Book, d *directory) error {
 	if err != nil {
 		return err
 	}
-	at := map[hub.Place]hub.Reached{}
+	at := map[hub.GrantPlace]hub.Reached{}
 	for _, r := range reached {
-		at[hub.Place{Folder: r.Folder, Path: r.Path}] = r
+		at[hub.GrantPlace{Folder: r.Folder, Path: r.Path}] = r
 	}
 	me := hub.Holder{User: p.User.ID}
 	for _, f := range b.Folders {
 		p.Folders++
 		p.Places = append(p.Places, f.Name)
-		root := hub.Place{Folder: f.ID}
+		root := hub.GrantPlace{Folder: f.ID}
 		cell := b.At(me, root)
 		right := cell.Right
 		row := reachRow{Folder: f.Name, Name: f.Name, Right: cell.Right, Below: cell.Below, Link: rightsAddress(f.Name)}
@@ -194,7 +194,7 @@ func (p *personPage) reach(x *exchange, b *hub.Book, d *directory) error {
 				Folder: f.Name, Name: parts[len(parts)-1], In: strings.Join(parts[:len(parts)-1], " / "), Deep: true,
 				Right: r.Reason.Right, Link: rightsAddress(f.Name), Why: x.reason(r.Reason, d, p.Short, hub.Cell{Any: true}),
 			}
-			if above := b.At(me, hub.Place{Folder: f.ID, Path: r.Path.Dir()}); above.Right > r.Reason.Right {
+			if above := b.At(me, hub.GrantPlace{Folder: f.ID, Path: r.Path.Dir()}); above.Right > r.Reason.Right {
 				row.Why.Words = x.t("people.why.lowered")
 			}
 			p.Reach = append(p.Reach, row)
@@ -365,7 +365,7 @@ func (p *personPage) deletion(b *hub.Book) *deleteFacts {
 		}
 	}
 	for _, folder := range b.Folders {
-		root := hub.Place{Folder: folder.ID}
+		root := hub.GrantPlace{Folder: folder.ID}
 		if b.At(hub.Holder{User: p.User.ID}, root).Right != havre.RightManage {
 			continue
 		}

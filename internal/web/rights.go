@@ -132,17 +132,17 @@ func readHolder(s string) (hub.Holder, bool) {
 	return hub.Holder{}, false
 }
 
-func placeKey(p hub.Place) string { return string(p.Folder) + "/" + string(p.Path) }
+func placeKey(p hub.GrantPlace) string { return string(p.Folder) + "/" + string(p.Path) }
 
-func readPlace(s string) (hub.Place, bool) {
+func readPlace(s string) (hub.GrantPlace, bool) {
 	folder, path, ok := strings.Cut(s, "/")
 	if !ok || folder == "" {
-		return hub.Place{}, false
+		return hub.GrantPlace{}, false
 	}
 	if _, err := svn.CheckPath(path); err != nil && path != "" {
-		return hub.Place{}, false
+		return hub.GrantPlace{}, false
 	}
-	return hub.Place{Folder: havre.FolderID(folder), Path: svn.Path(path)}, true
+	return hub.GrantPlace{Folder: havre.FolderID(folder), Path: svn.Path(path)}, true
 }
 
 // changeKey writes a change as HOLDER RIGHT FOLDERID/PATH; the right is 0 to 3, or - for as above.
@@ -151,7 +151,7 @@ func changeKey(c store.GrantChange) string {
 	if c.Remove {
 		right = "-"
 	}
-	return holderKey(hub.Holder{User: c.Grant.User, Group: c.Grant.Group}) + " " + right + " " + placeKey(hub.Place{Folder: c.Grant.Folder, Path: c.Grant.Path})
+	return holderKey(hub.Holder{User: c.Grant.User, Group: c.Grant.Group}) + " " + right + " " + placeKey(hub.GrantPlace{Folder: c.Grant.Folder, Path: c.Grant.Path})
 }
 
 func readChange(s string) (store.GrantChange, bool) {
@@ -173,7 +173,7 @@ func readChange(s string) (store.GrantChange, bool) {
 type draft struct {
 	by, query string
 	only      bool
-	extra     []hub.Place
+	extra     []hub.GrantPlace
 	pending   []store.GrantChange
 	cell      string // HOLDER FOLDERID/PATH
 	review    bool
@@ -265,7 +265,7 @@ func (d *draft) addPlace(x *exchange, folder, path string) error {
 		d.wrong = x.t("rights.add.path", "path", path)
 		return nil //nolint:nilerr // said on the page
 	}
-	d.extra = append(d.extra, hub.Place{Folder: f.ID, Path: svn.Path(path)})
+	d.extra = append(d.extra, hub.GrantPlace{Folder: f.ID, Path: svn.Path(path)})
 	return nil
 }
 
@@ -386,14 +386,14 @@ func (d *draft) prune(b *hub.Book) {
 		if !inBook[c.Grant.Folder] || holderName(b, h) == "" {
 			return true
 		}
-		now := b.At(h, hub.Place{Folder: c.Grant.Folder, Path: c.Grant.Path})
+		now := b.At(h, hub.GrantPlace{Folder: c.Grant.Folder, Path: c.Grant.Path})
 		return (c.Remove && !now.Set) || (!c.Remove && now.Set && now.Right == c.Grant.Right)
 	})
-	d.extra = slices.DeleteFunc(d.extra, func(p hub.Place) bool { return !inBook[p.Folder] })
+	d.extra = slices.DeleteFunc(d.extra, func(p hub.GrantPlace) bool { return !inBook[p.Folder] })
 }
 
 func cellKey(g *store.Grant) string {
-	return holderKey(hub.Holder{User: g.User, Group: g.Group}) + " " + placeKey(hub.Place{Folder: g.Folder, Path: g.Path})
+	return holderKey(hub.Holder{User: g.User, Group: g.Group}) + " " + placeKey(hub.GrantPlace{Folder: g.Folder, Path: g.Path})
 }
 
 func folderNames(b *hub.Book) map[havre.FolderID]string {
@@ -404,7 +404,7 @@ func folderNames(b *hub.Book) map[havre.FolderID]string {
 	return names
 }
 
-func newRow(p hub.Place, names map[havre.FolderID]string) tableRow {
+func newRow(p hub.GrantPlace, names map[havre.FolderID]string) tableRow {
 	parts := pathParts(p.Path)
 	row := tableRow{Key: placeKey(p), Folder: names[p.Folder], Depth: len(parts), Name: names[p.Folder]}
 	row.Path = strings.Join(append([]string{row.Folder}, parts...), " / ")
@@ -431,17 +431,17 @@ func holderName(b *hub.Book, h hub.Holder) string {
 }
 
 // chooseRows returns the places to show: those whose names match the query, unless it is about a column.
-func (x *exchange) chooseRows(b *hub.Book, d *draft) []hub.Place {
+func (x *exchange) chooseRows(b *hub.Book, d *draft) []hub.GrantPlace {
 	names := folderNames(b)
 	rows := b.Places(d.extra)
 	if d.only {
 		keep := b.Exceptions()
-		rows = slices.DeleteFunc(rows, func(p hub.Place) bool { return !slices.Contains(keep, p) })
+		rows = slices.DeleteFunc(rows, func(p hub.GrantPlace) bool { return !slices.Contains(keep, p) })
 	}
 	if d.query == "" || len(matchingColumns(b, d)) > 0 {
 		return rows
 	}
-	return slices.DeleteFunc(rows, func(p hub.Place) bool { return !matches(d.query, names[p.Folder]+" "+string(p.Path)) })
+	return slices.DeleteFunc(rows, func(p hub.GrantPlace) bool { return !matches(d.query, names[p.Folder]+" "+string(p.Path)) })
 }
 
 // matchingColumns returns the holders that the query names.
@@ -501,7 +501,7 @@ func allColumns(b *hub.Book, by string) []tableColumn {
 func changeLines(before, after *hub.Book, pending []store.GrantChange, names map[havre.FolderID]string) []changeLine {
 	var lines []changeLine
 	for _, c := range pending {
-		h, p := hub.Holder{User: c.Grant.User, Group: c.Grant.Group}, hub.Place{Folder: c.Grant.Folder, Path: c.Grant.Path}
+		h, p := hub.Holder{User: c.Grant.User, Group: c.Grant.Group}, hub.GrantPlace{Folder: c.Grant.Folder, Path: c.Grant.Path}
 		lines = append(lines, changeLine{
 			Key: changeKey(c), Place: newRow(p, names).Path, Name: holderName(after, h), Remove: c.Remove,
 			From: tableCell{Cell: before.At(h, p)}, To: tableCell{Cell: after.At(h, p)},

@@ -130,14 +130,14 @@ func (x *exchange) warnings(b *hub.Book, changes []store.GrantChange) []effectGr
 		if !slices.ContainsFunc(changes, func(c store.GrantChange) bool { return c.Grant.Folder == f.ID }) {
 			continue
 		}
-		root := hub.Place{Folder: f.ID}
+		root := hub.GrantPlace{Folder: f.ID}
 		if managed(b, root) && !managed(after, root) {
 			all = append(all, effectGroup{Lose: true, Text: x.t("rights.warn.last", "folder", f.Name)})
 			continue
 		}
 		me := hub.Holder{User: x.session.User.ID}
 		for _, c := range changes {
-			p := hub.Place{Folder: c.Grant.Folder, Path: c.Grant.Path}
+			p := hub.GrantPlace{Folder: c.Grant.Folder, Path: c.Grant.Path}
 			if p.Folder == f.ID && b.At(me, p).Right == havre.RightManage && after.At(me, p).Right < havre.RightManage {
 				all = append(all, effectGroup{Lose: true, Text: x.t("rights.warn.you", "place", newRow(p, folderNames(b)).Path)})
 				break
@@ -148,7 +148,7 @@ func (x *exchange) warnings(b *hub.Book, changes []store.GrantChange) []effectGr
 }
 
 // managed says whether somebody whose account is open manages the place.
-func managed(b *hub.Book, p hub.Place) bool {
+func managed(b *hub.Book, p hub.GrantPlace) bool {
 	return slices.ContainsFunc(b.Users, func(u store.User) bool {
 		return !u.Disabled && b.At(hub.Holder{User: u.ID}, p).Right == havre.RightManage
 	})
