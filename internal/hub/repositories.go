@@ -19,7 +19,8 @@ import (
 // repository is an open repository with what the hub remembers about it.
 type repository struct {
 	svn.Repository
-	known *knownCommits
+	known  *knownCommits
+	ledger *ledger
 }
 
 // repositories keeps those that were used open.
@@ -49,7 +50,7 @@ func (rs *repositories) get(location string) (*repository, error) {
 	if err != nil {
 		return nil, fmt.Errorf("repository %s: %w", location, err)
 	}
-	opened := &repository{Repository: r, known: newKnownCommits(r)}
+	opened := &repository{Repository: r, known: newKnownCommits(r), ledger: newLedger(r)}
 	rs.open[location] = opened
 	return opened, nil
 }
