@@ -106,14 +106,21 @@ func (h *Hub) commitPlan(ctx context.Context, p *plan, head svn.Revnum) (svn.Rev
 		if len(p.changes) == 0 {
 			return p.unchanged(), nil
 		}
+		rights, err := h.moveRights(ctx, p)
+		if err != nil {
+			return svn.InvalidRevnum, err
+		}
 		rev, err := p.v.repo.Commit(ctx, &svn.Commit{RevProps: p.revProps(), Changes: p.changes})
 		if err == nil {
 			p.v.repo.known.add(p.commit.ID, rev)
-			return rev, p.recheck(ctx, rev)
+			return rev, errors.Join(rights.done(ctx), p.recheck(ctx, rev))
 		}
 		refused, fatal := p.refuse(err)
 		if fatal != nil {
 			return svn.InvalidRevnum, fatal
+		}
+		if err := rights.undo(ctx); err != nil {
+			return svn.InvalidRevnum, err
 		}
 		if !refused {
 			if moved++; moved > maxMovingTarget {

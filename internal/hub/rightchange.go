@@ -10,6 +10,10 @@ import (
 // rights tells the follower what has appeared and what has vanished of the tree at its cursor.
 func (f *follower) rights(ctx context.Context) error {
 	had := f.has
+	// A closed account has no rights, too, but that takes nothing off its disks.
+	if err := f.hub.access.alive(ctx, f.caller.Device); err != nil {
+		return err
+	}
 	c := &rightsChange{
 		had: had,
 		translation: translation{

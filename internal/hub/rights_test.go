@@ -457,15 +457,50 @@ func TestWhatIsHiddenDoesNotLeak(t *testing.T) {
 	f.until("a", "a/b", "a/b/f", "a/x")
 	commit("Rename /hr/layoffs to /plans", mv("hr/layoffs", 4, "plans")...)
 	f.until("a", "a/b", "a/b/f", "a/x", "plans")
-	commit("Rename /hr to /a/hr", mv("hr", 5, "a/hr")...)
+	commit("Copy /hr to /a/hr", cp("hr", 5, "a/hr"))
 	f.until("a", "a/b", "a/b/f", "a/hr", "a/hr/pay", "a/hr/top", "a/x", "plans")
-	commit("Rename /a/hr to /hr", mv("a/hr", 6, "hr")...)
+	commit("Rename /a/hr to /hr/again", mv("a/hr", 6, "hr/again")...)
 	f.until("a", "a/b", "a/b/f", "a/x", "plans")
 	commit("Copy /a", cp("a", 7, "hr/copy"), del("plans", 7))
 	f.until("a", "a/b", "a/b/f", "a/x")
 	if said := strings.Join(f.said, "\n"); strings.Contains(said, "hr") {
 		t.Errorf("messages that bob got:\n%s", said)
 	}
+}
+
+// TestRightsMoveAlong: a directory that is closed to somebody stays so under another name.
+func TestRightsMoveAlong(t *testing.T) {
+	w := newWorld(t)
+	ada := w.join("ada", "laptop", havre.RightManage)
+	bob := w.join("bob", "laptop", havre.RightRead)
+	w.tree(ada)
+	w.grantAt(bob, "hr", havre.RightNone)
+	w.grantAt(bob, "a/b", havre.RightNone)
+	f := w.follow(bob)
+	w.must(ada, mv("hr", 1, "people")...)
+	w.must(ada, put("seen", "x", unknown))
+	f.until("a", "a/x", "seen", "top")
+	w.must(ada, append(mv("a", 3, "c"), del("top", 3))...)
+	f.until("c", "c/x", "seen")
+	var got []string
+	for _, g := range ok(w.console().Grants(t.Context(), w.folder.ID))(t) {
+		if g.User == bob.User {
+			got = append(got, fmt.Sprintf("%s=%s", g.Path, g.Right))
+		}
+	}
+	if diff := cmp.Diff([]string{"=read", "c/b=none", "people=none"}, got); diff != "" {
+		t.Errorf("grants of bob (-want +got):\n%s", diff)
+	}
+	// One that is refused moves nothing.
+	if res := w.commit(ada, mv("people", 1, "hr")...); len(res.Refused) == 0 {
+		t.Error("an old move was made")
+	}
+	if got := len(ok(w.console().Grants(t.Context(), w.folder.ID))(t)); got != 4 {
+		t.Errorf("%d grants, want 4", got)
+	}
+	// Where names are exchanged, rather too little can be read than too much.
+	w.must(ada, cp("people", 4, "t"), del("people", 4), cp("c", 4, "people"), del("c", 4), cp("people", 4, "c"))
+	f.until("seen")
 }
 
 func TestWhyAndEffect(t *testing.T) {

@@ -151,3 +151,57 @@ func (s *Store) GrantsOf(ctx context.Context, user havre.UserID) ([]Grant, error
 		AND EXISTS (SELECT 1 FROM users WHERE users.id = ?1 AND NOT disabled AND (expires_at IS NULL OR expires_at > ?2))
 		ORDER BY folder_id, path`, user, s.stamp())
 }
+
+// CopyGrants sets, before something is moved from one path of a folder to another, what is set at and
+// below the one also there, unless something is set there for the same holder already. It returns the
+// grants that are to go once it is moved, and those that are to go if it is not.
+func (s *Store) CopyGrants(ctx context.Context, by Actor, folder havre.FolderID, from, to svn.Path) (old, made []Grant, err error) {
+	all, err := s.Grants(ctx, folder)
+	if err != nil {
+		return nil, nil, err
+	}
+	for i := range all {
+		if _, in := all[i].Path.Rel(from); in {
+			old = append(old, all[i])
+		}
+	}
+	if len(old) == 0 {
+		return nil, nil, nil
+	}
+	err = s.changeAccess(ctx, func(tx *sql.Tx) (AuditEntry, error) {
+		for _, g := range old {
+			rel, _ := g.Path.Rel(from)
+			g.Path = to.Join(string(rel))
+			r, err := tx.ExecContext(ctx, `INSERT INTO grants (folder_id, path, user_id, group_id, level, created_at, created_by)
+				VALUES (?, ?, nullif(?, ''), nullif(?, ''), ?, ?, ?) ON CONFLICT DO NOTHING`,
+				g.Folder, g.Path, g.User, g.Group, g.Right, g.Created.UnixMilli(), g.By)
+			if err != nil {
+				return AuditEntry{}, err
+			}
+			if n, err := r.RowsAffected(); err == nil && n > 0 {
+				made = append(made, g)
+			}
+		}
+		var name string
+		err := tx.QueryRowContext(ctx, `SELECT name FROM folders WHERE id = ?`, folder).Scan(&name)
+		return by.entry("grant.move", name, fmt.Sprintf("/%s: to /%s", from, to)), err
+	})
+	return old, made, err
+}
+
+// DropGrants takes away what CopyGrants returned. It writes nothing into the audit log, which has the move.
+func (s *Store) DropGrants(ctx context.Context, grants []Grant) error {
+	if len(grants) == 0 {
+		return nil
+	}
+	return s.changeAccess(ctx, func(tx *sql.Tx) (AuditEntry, error) {
+		for _, g := range grants {
+			_, err := tx.ExecContext(ctx, `DELETE FROM grants WHERE folder_id = ? AND path = ? AND coalesce(user_id, '') = ? AND coalesce(group_id, '') = ?`,
+				g.Folder, g.Path, g.User, g.Group)
+			if err != nil {
+				return AuditEntry{}, err
+			}
+		}
+		return AuditEntry{}, nil
+	})
+}
