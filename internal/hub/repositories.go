@@ -177,6 +177,12 @@ func (v *view) sees(p svn.Path, dir bool) bool { return v.whole || v.reach.sees(
 // seesAll says whether everything at and below the path is visible.
 func (v *view) seesAll(p svn.Path) bool { return v.whole || v.reach.readsAll(v.inFolder(p)) }
 
+// readsAbs says whether the caller may read at a path of the repository, in the scope or not.
+func (v *view) readsAbs(abs svn.Path) bool {
+	p, ok := abs.Rel(v.folder.Prefix)
+	return ok && v.reach.reads(p)
+}
+
 // seen is equal for those who see the same in the same scope of a folder; empty for all who see everything.
 func (v *view) seen() string {
 	if v.whole {

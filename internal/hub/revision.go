@@ -70,7 +70,7 @@ type translation struct {
 
 	part   havre.Revision
 	bytes  int  // of contents in part
-	hidden bool // it changed something that is not visible
+	hidden bool // it did something with what is not visible, or not in the scope
 }
 
 // addition is a node that this revision added or put in the place of another.
@@ -97,11 +97,12 @@ func (t *translation) collect(changes []svn.PathChange) (newRoot bool) {
 		}
 		p, ok := t.v.rel(c.Path)
 		if !ok {
+			t.hidden = true
 			continue
 		}
 		c.Path = p
 		t.todo = append(t.todo, c)
-		t.hidden = t.hidden || !t.v.sees(p, c.Kind == svn.KindDir)
+		t.hidden = t.hidden || !t.v.sees(p, c.Kind == svn.KindDir) || c.CopyFrom != nil && !t.v.readsAbs(c.CopyFrom.Path)
 	}
 	if t.hidden {
 		t.part.Message = "" // it may name what the person may not read
