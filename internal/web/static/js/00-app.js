@@ -185,6 +185,11 @@
 		[...names].sort().forEach((n) => q.append("folder", n));
 		return q.toString();
 	};
+	// What a live element gets is merged into what is there, so that focus, ticks and scrolling stay.
+	doc.addEventListener("htmx:beforeSwap", (e) => {
+		const how = e.detail.requestConfig?.elt?.closest?.("[data-live]") === e.detail.requestConfig?.elt && e.detail.requestConfig.elt.getAttribute("hx-swap");
+		if (how === "outerHTML" || how === "innerHTML") e.detail.swapOverride = "morph:" + how;
+	});
 	// At most one refresh in half a second for each topic: a burst of revisions is one.
 	const fire = (topic, detail) => {
 		if (firing.has(topic)) { firing.get(topic).again = true; return; }
