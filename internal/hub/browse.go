@@ -336,3 +336,33 @@ func FreeName(name string, taken func(string) bool) string {
 		}
 	}
 }
+
+// Directories returns the paths of directories in which the caller may write, nearest to the root
+// first, at most limit, without those in or below without.
+func (h *Hub) Directories(ctx context.Context, c *havre.Caller, folder string, limit int, without map[svn.Path]bool) ([]string, error) {
+	at, err := h.Spot(ctx, c, folder, "", svn.InvalidRevnum)
+	if err != nil {
+		return nil, err
+	}
+	var list []string
+	for level := []svn.Path{""}; len(level) > 0 && len(list) < limit; {
+		var next []svn.Path
+		for _, p := range level {
+			if at.v.right(p) >= havre.RightWrite {
+				list = append(list, string(p))
+			}
+			for n, err := range at.v.repo.List(ctx, at.v.abs(p), at.Rev, false) {
+				if err != nil {
+					return nil, explain(err, p)
+				}
+				q, ok := at.v.rel(n.Path)
+				if ok && n.Kind == svn.KindDir && !without[q] && at.v.reach.sees(at.v.inFolder(q), true) && len(next) < limit {
+					next = append(next, q)
+				}
+			}
+		}
+		level = next
+	}
+	slices.Sort(list)
+	return list, nil
+}

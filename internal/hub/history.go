@@ -314,7 +314,7 @@ func (at *Spot) doing(e *ledgerEntry, only Deed) Doing {
 // Bucket is one bar of a time line.
 type Bucket struct {
 	From  time.Time
-	Files int // changed paths
+	Files int        // changed paths
 	Rev   svn.Revnum // the youngest revision in it, 0 if there is none
 }
 

@@ -160,6 +160,45 @@ func appendAt(f *os.File, offset, want int64, r io.Reader) (int64, error) {
 	return max(offset+n, info.Size()), err
 }
 
+// receive makes a complete upload of what r gives, whose length nobody knows yet.
+func (u *uploads) receive(device havre.DeviceID, r io.Reader) (id havre.UploadID, size int64, hash havre.Hash, err error) {
+	first, err := u.begin(device, 0)
+	if err != nil {
+		return "", 0, "", err
+	}
+	dir := filepath.Join(u.dir, string(device))
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, u.remove(device, []havre.UploadID{first}))
+		}
+	}()
+	f, err := os.OpenFile(filepath.Join(dir, string(first)), os.O_WRONLY, 0)
+	if err != nil {
+		return "", 0, "", err
+	}
+	sum := havre.NewHasher()
+	size, err = relay.Copy(io.MultiWriter(f, sum), r)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return "", 0, "", err
+	}
+	name, _, _ := strings.Cut(string(first), "-")
+	id = havre.UploadID(fmt.Sprintf("%s-%d", name, size))
+	if id != first {
+		err = os.Rename(filepath.Join(dir, string(first)), filepath.Join(dir, string(id)))
+	}
+	return id, size, havre.SHA1Hash(sum.Sum(nil)), err
+}
+
+// UploadSize returns how many bytes an upload of the caller's has, and will have.
+func (h *Hub) UploadSize(c *havre.Caller, id havre.UploadID) (have, want int64, err error) {
+	return h.uploads.size(c.Device, id)
+}
+
+// DropUpload forgets an upload of the caller's.
+func (h *Hub) DropUpload(c *havre.Caller, id havre.UploadID) error {
+	return h.uploads.remove(c.Device, []havre.UploadID{id})
+}
+
 func (u *uploads) claim(path string) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
