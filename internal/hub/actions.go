@@ -196,12 +196,13 @@ type RestorePlan struct {
 	Returning []svn.Path // not there today
 	Contents  []svn.Path // other contents today
 	Newer     []svn.Path // there today, not then
+	Names     []Transfer // what takes its old name again, see Renames
 	changes   []havre.Change
 	deletions []havre.Change // of Newer
 }
 
 // Count is how many items come back or get other contents.
-func (p *RestorePlan) Count() int { return len(p.Returning) + len(p.Contents) }
+func (p *RestorePlan) Count() int { return len(p.Returning) + len(p.Contents) + len(p.Names) }
 
 // PlanRestore compares what was at the spot, which is in the past, with today. names limits it to these
 // entries of the directory; all if there are none. Directories that differ are gone through; one that
