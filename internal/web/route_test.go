@@ -181,12 +181,18 @@ func TestHostile(t *testing.T) {
 func (s *testServer) attack(t *testing.T, rt route, person string, names []string) {
 	t.Helper()
 	ids := []string{string(s.user("tom").ID), string(s.folder("Comptabilité").ID)}
+	wrong := 0
 	look := func(what string, a answer) {
+		if wrong == 2 {
+			return // the others are likely the same
+		}
 		if a.StatusCode >= 500 && a.StatusCode != http.StatusInsufficientStorage && a.StatusCode != http.StatusServiceUnavailable {
+			wrong++
 			t.Errorf("%s with %.60q: %d %.600s", rt.pattern, what, a.StatusCode, s.logged)
 		}
 		s.logged.Reset()
 		if strings.HasPrefix(a.Header.Get("Content-Type"), "text/html") && raw.MatchString(a.body) {
+			wrong++
 			t.Errorf("%s with %.60q: markup comes back", rt.pattern, what)
 		}
 	}
