@@ -33,6 +33,7 @@ type accessPane struct {
 	Seen                string // names the changes whose effect is shown
 	Effects             []effectGroup
 	Typed, Wrong        string
+	Alone               bool // on a page of its own
 }
 
 // accessLine is a person or a group with a right.
@@ -86,6 +87,7 @@ func (s *Server) showAccess(x *exchange) error {
 
 // accessPage answers with the pane, as a page or as the fragment that replaces it.
 func (x *exchange) accessPage(status int, p *accessPane) error {
+	p.Alone = x.r.PostFormValue("beside") == ""
 	if x.htmx() && x.r.Header.Get("Hx-Target") == "access" {
 		return x.fragmentStatus(200, "rights/access", "access-pane", p)
 	}
@@ -263,6 +265,9 @@ func nearestAbove(b *hub.Book, h hub.Holder, place hub.GrantPlace) (store.Grant,
 
 // changeAccess shows the effect of what the form says, and applies it if that effect was shown before.
 func (s *Server) changeAccess(x *exchange) error {
+	if err := x.parseForm(); err != nil {
+		return err
+	}
 	v := x.r.PostForm
 	d := readDraft(url.Values{"p": v["r"]})
 	f, place, err := x.placeOf()

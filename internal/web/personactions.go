@@ -46,6 +46,9 @@ func (s *Server) showLink(x *exchange, u *store.User, inv *hub.Invitation, kind 
 
 // invitePerson makes an account and its invitation.
 func (s *Server) invitePerson(x *exchange) error {
+	if err := x.parseForm(); err != nil {
+		return err
+	}
 	f := x.readPersonForm()
 	f.New, f.Action, f.Back = true, "/admin/people", "/admin/people"
 	if f.Name == "" {

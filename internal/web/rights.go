@@ -222,6 +222,9 @@ func (s *Server) showRights(x *exchange) error {
 // draftRights shows the table as it is with the changes of a form that is not applied yet. It changes
 // nothing.
 func (s *Server) draftRights(x *exchange) error {
+	if err := x.parseForm(); err != nil {
+		return err
+	}
 	v := x.r.PostForm
 	d := readDraft(v)
 	holder, place, _ := strings.Cut(d.cell, " ")
@@ -354,7 +357,7 @@ func (x *exchange) rightsTable(d draft) (*rightsPage, error) {
 	}
 	for i, place := range rows {
 		row := newRow(place, names)
-		row.Inner = i+1 < len(rows) && rows[i+1].Folder == place.Folder && len(rows[i+1].Path) > len(place.Path)
+		row.Inner = i+1 < len(rows) && inside(rows[i+1], place)
 		for _, col := range p.Columns {
 			cell := tableCell{Cell: book.At(col.holder, place), Holder: col.Key}
 			key := col.Key + " " + row.Key
@@ -390,6 +393,12 @@ func (d *draft) prune(b *hub.Book) {
 		return (c.Remove && !now.Set) || (!c.Remove && now.Set && now.Right == c.Grant.Right)
 	})
 	d.extra = slices.DeleteFunc(d.extra, func(p hub.GrantPlace) bool { return !inBook[p.Folder] })
+}
+
+// inside says whether a place is in another one.
+func inside(p, outer hub.GrantPlace) bool {
+	_, in := p.Path.Rel(outer.Path)
+	return in && p.Folder == outer.Folder && p.Path != outer.Path
 }
 
 func cellKey(g *store.Grant) string {

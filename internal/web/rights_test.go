@@ -33,7 +33,7 @@ func TestRightsTable(t *testing.T) {
 	groups := s.team()
 	a := s.get("maelle", "/admin/rights")
 	wantStatus(t, a, 200)
-	wantText(t, a, "8 folders, 8 groups,", "Dossiers du personnel", "Bureau d’études, Projets / Dossiers du personnel: No access, set here", "Direction, Projets / Dossiers du personnel: Can manage, from above")
+	wantText(t, a, "8 folders, 8 groups,", "Dossiers du personnel", "Projets / Dossiers du personnel, </span>", `<span class="chip none">none</span>`)
 
 	// A draft changes nothing, and shows who gains and who loses.
 	siobhan := s.change("g."+groups["Partenaires Falmouth"], "0", "Projets", permits)
@@ -56,7 +56,7 @@ func TestRightsTable(t *testing.T) {
 	if got := s.rightOf("siobhan", "Projets", permits); got != havre.RightRead {
 		t.Errorf("after taking it away again: %s", got)
 	}
-	wantText(t, s.get("maelle", "/admin/rights?by=people&q=karim"), "Karim Haddad, Administration: Can read, from above", "below")
+	wantText(t, s.get("maelle", "/admin/rights?by=people&q=karim"), `Karim Haddad</span><span class="hidden-text">: </span><span class="chip inherited">reads</span>`, "below")
 	a = s.get("maelle", "/admin/rights?by=exceptions")
 	wantText(t, a, "Scans 1911-1978")
 	a = s.post("maelle", "/admin/rights/draft", url.Values{"add": {"1"}, "folder": {"Communication"}, "path": {"Affiches / 2026"}})

@@ -156,6 +156,9 @@ func managed(b *hub.Book, p hub.GrantPlace) bool {
 
 // applyRights makes the changes of the form, all or none.
 func (s *Server) applyRights(x *exchange) error {
+	if err := x.parseForm(); err != nil {
+		return err
+	}
 	d := readDraft(x.r.PostForm)
 	b, err := x.book()
 	if err != nil {

@@ -75,10 +75,27 @@
 	const cells = () => all(".matrix .cell button");
 	const valueOf = (b) => { const at = b.value.indexOf(" "); return [b.value.slice(0, at), b.value.slice(at + 1)]; };
 	let last = "";
+	// Rows below a place fold away.
+	const folded = new Set();
+	const fold = () => {
+		let under = Infinity;
+		all(".matrix tbody tr").forEach((row) => {
+			const depth = Number(row.dataset.depth), shut = folded.has(row.dataset.place);
+			row.hidden = depth > under;
+			if (depth <= under) under = shut ? depth : Infinity;
+			one(".fold", row)?.setAttribute("aria-expanded", !shut);
+		});
+	};
+	on("click", ".matrix .fold", (e, t) => {
+		const place = t.closest("tr").dataset.place;
+		if (!folded.delete(place)) folded.add(place);
+		fold();
+	});
 	const prepare = () => {
 		const list = cells();
 		if (!list.length) return;
 		const current = list.find((b) => b.id === last) || list[0];
+		fold();
 		list.forEach((b) => { b.tabIndex = b === current ? 0 : -1; b.setAttribute("aria-haspopup", "menu"); });
 	};
 	document.addEventListener("DOMContentLoaded", prepare);
@@ -108,7 +125,7 @@
 	document.addEventListener("keydown", (e) => {
 		const b = e.target instanceof Element && e.target.closest(".matrix .cell button");
 		if (!b || e.ctrlKey || e.metaKey || e.altKey) return;
-		const row = b.closest("tr"), list = all(".cell button", row), rows = all("tbody tr", b.closest("table"));
+		const row = b.closest("tr"), list = all(".cell button", row), rows = all("tbody tr:not([hidden])", b.closest("table"));
 		const x = list.indexOf(b), y = rows.indexOf(row);
 		const go = (to) => { if (to) { e.preventDefault(); to.focus(); to.scrollIntoView({ block: "nearest", inline: "nearest" }); } };
 		const at = (line, column) => rows[line] && all(".cell button", rows[line])[column];

@@ -1,0 +1,161 @@
+package web
+
+import (
+	"crypto/rand"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+
+	"github.com/havre-cloud/havre/internal/havre"
+	"github.com/havre-cloud/havre/internal/store"
+	"github.com/havre-cloud/havre/internal/web/webtest"
+)
+
+// joined lets everybody have been there: with passwords, most with a second factor, and with devices.
+func (s *testServer) joined() {
+	s.t.Helper()
+	ctx := s.t.Context()
+	db, err := store.Open(ctx, filepath.Join(s.dir, "havre.db"), store.Options{Program: "test"})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer db.Close()
+	for i, p := range testPeople {
+		u := s.user(p.Name)
+		if err := db.SetPassword(ctx, store.Console, u.ID, "$argon2id$", ""); err != nil {
+			s.t.Fatal(err)
+		}
+		if i%3 != 2 {
+			if err := db.SetTOTP(ctx, store.Console, u.ID, "GEZDGNBVGY3TQOJQ", 1, nil); err != nil {
+				s.t.Fatal(err)
+			}
+		}
+		s.session(&u) // a new password has ended the others
+		for d := range 1 + i%3 {
+			name := p.Name + []string{"-x1", "-pixel", "-studio"}[d]
+			hash := rand.Text()
+			if err := db.AddInvitation(ctx, store.Console, hash, u.ID, time.Now().Add(time.Hour)); err != nil {
+				s.t.Fatal(err)
+			}
+			dev, err := db.Redeem(ctx, hash, store.NewDevice{Name: name, Platform: "linux/amd64", Version: "0.3.0", TokenHash: rand.Text()})
+			if err != nil {
+				s.t.Fatal(err)
+			}
+			report := havre.ReplicaReport{Scope: havre.Scope{Folder: s.folder("Projets").ID}, Revision: s.head("Projets")}
+			if d == 0 && i%4 == 1 {
+				report.Revision -= 2
+			}
+			if _, err := db.SaveReplicas(ctx, dev.ID, []havre.ReplicaReport{report}); err != nil {
+				s.t.Fatal(err)
+			}
+		}
+		if u := s.user(p.Name); u.Email == "" {
+			mail := p.Name + "@goulet.example"
+			if err := s.hub.Admin(store.Console).ChangeUser(ctx, p.Name, func(u *store.User) { u.Email = mail }); err != nil {
+				s.t.Fatal(err)
+			}
+		}
+	}
+}
+
+// TestPeopleStory is what an administrator does with people, groups and rights, by keyboard where there is
+// one.
+func TestPeopleStory(t *testing.T) {
+	s := newTestServer(t)
+	groups := s.team()
+	s.joined()
+	b := webtest.Start(t, s)
+	pages := []struct{ name, address string }{
+		{"people", "/admin/people"}, {"person", "/admin/people/karim?reach=" + url.QueryEscape("Comptabilité / Paie 2026")},
+		{"person-reason", "/admin/people/lena?by=reason"}, {"invite", "/admin/people?new=1"}, {"change", "/admin/people/karim?change"},
+		{"delete", "/admin/people/tom?delete"}, {"import", "/admin/people?import=1"},
+		{"groups", "/admin/groups/" + url.PathEscape("Bureau d’études")}, {"groups-none", "/admin/groups"},
+		{"rights", "/admin/rights"}, {"rights-people", "/admin/rights?by=people"}, {"rights-exceptions", "/admin/rights?by=exceptions"},
+		{"access", "/access" + strings.TrimPrefix(folderAddress("Projets", permits), "/f")},
+	}
+	for _, look := range []struct {
+		name    string
+		size    webtest.Size
+		cookies map[string]string
+	}{
+		{"en", webtest.Desktop, map[string]string{cookieLang: "en", cookieTheme: "light"}},
+		{"fr-phone-dark", webtest.Phone, map[string]string{cookieLang: "fr", cookieTheme: "dark"}},
+	} {
+		tab := b.Tab(t, look.size, look.cookies)
+		tab.Cookie(cookieSession, s.tokens["maelle"])
+		for _, p := range pages {
+			tab.Open(p.address)
+			tab.Screenshot("people-" + p.name + "-" + look.name)
+			tab.Axe(p.address)
+			var wide bool
+			tab.Eval(`document.documentElement.scrollWidth > innerWidth + 1`, &wide)
+			if wide {
+				t.Errorf("%s is wider than the window", p.address)
+			}
+		}
+	}
+
+	tab := b.Tab(t, webtest.Desktop, map[string]string{cookieSession: s.tokens["maelle"], cookieLang: "fr", cookieTheme: "light"})
+	// A list that is filtered while one types.
+	tab.Open("/admin/people")
+	tab.Run(chromedp.SendKeys(`[data-live-filter] [name="q"]`, "lena", chromedp.ByQuery))
+	tab.Until(`document.querySelectorAll(".people-table tbody tr").length === 1 && location.search === "?q=lena"`)
+
+	// Rights by keyboard: none for Falmouth, with its effect before it is applied.
+	tab.Open("/admin/rights")
+	cell := `.cell [value="g.` + groups["Partenaires Falmouth"] + " " + string(s.folder("Projets").ID) + "/" + permits + `"]`
+	tab.Eval(`document.querySelector('`+cell+`').focus()`, nil)
+	tab.Run(chromedp.KeyEvent("0"))
+	tab.Until(`document.querySelector(".pending-bar")?.textContent.includes("ne verra plus") || document.querySelector(".pending-bar")?.textContent.includes("pourra")|| document.querySelector(".pending-bar")?.textContent.includes("Rien ne change")`)
+	tab.Until(`document.activeElement.matches('` + cell + `')`)
+	tab.Run(chromedp.KeyEvent("\r"))
+	tab.Until(`document.querySelector("#cell-menu:popover-open")?.contains(document.activeElement)`)
+	tab.Screenshot("people-rights-pending-fr")
+	tab.Axe("the table of rights with its menu")
+	tab.Run(chromedp.KeyEvent("l")) // Peut lire
+	tab.Until(`document.querySelector('` + cell + `').textContent.includes("lit")`)
+	tab.Run(chromedp.KeyEvent("0"))
+	tab.Until(`document.querySelector('` + cell + `').textContent.includes("aucun")`)
+	tab.Run(chromedp.Click(`[name="review"]`, chromedp.ByQuery))
+	tab.Until(`document.querySelector(".review li")`)
+	tab.Screenshot("people-rights-review-fr")
+	tab.Run(chromedp.Click(`.pending-bar .primary`, chromedp.ByQuery))
+	tab.Until(`document.querySelector("#toast").textContent.includes("appliqué")`)
+	why, err := s.hub.Admin(store.Console).Grants(t.Context(), s.folder("Projets").ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := false
+	for _, g := range why {
+		set = set || (g.Group == groups["Partenaires Falmouth"] && string(g.Path) == permits && g.Right == havre.RightNone)
+	}
+	if !set {
+		t.Error("the right is not set")
+	}
+	tab.Run(chromedp.Click(`#toast [data-undo]`, chromedp.ByQuery))
+	tab.Until(`document.querySelector('` + cell + `').textContent.includes("lit") || document.querySelector('` + cell + `').textContent.includes("·")`)
+
+	// The pane: the effect follows the choice.
+	tab.Open("/access" + strings.TrimPrefix(folderAddress("Projets", permits), "/f"))
+	tab.Run(chromedp.SendKeys(`[name="add"]`, "karim\r", chromedp.ByQuery))
+	tab.Until(`document.querySelector("#access .effects")?.textContent.includes("Karim Haddad pourra lire")`)
+	tab.Eval(`(() => { const s = document.querySelector('#access select[name=r]'); s.value = s.options[0].value; s.dispatchEvent(new Event("change", {bubbles: true})); })()`, nil)
+	tab.Until(`document.querySelectorAll("#access .effects li").length > 1`)
+	tab.Screenshot("people-access-pending-fr")
+	tab.Axe("the pane with an effect")
+	tab.Run(chromedp.Click(`[name="apply"]`, chromedp.ByQuery))
+	tab.Until(`document.querySelector("#toast").textContent.includes("appliqués")`)
+
+	// Somebody is invited: the link is there once.
+	tab.Open("/admin/people?new=1")
+	tab.Run(chromedp.SendKeys(`[name="display"]`, "Émile Castaing", chromedp.ByQuery))
+	tab.Until(`document.querySelector("[name=name]").value === "emile"`)
+	tab.Run(chromedp.Click(`.form-panel .primary`, chromedp.ByQuery))
+	tab.Until(`document.querySelector("#link")?.value.includes("/join/")`)
+	tab.Screenshot("people-link-fr")
+	tab.Axe("the link of an invitation")
+}
