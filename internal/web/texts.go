@@ -94,7 +94,7 @@ func (t *texts) fill(lang, key string, args []any, escape func(string) string) s
 	}
 	pairs := make([]string, 0, len(args))
 	for i := 0; i+1 < len(args); i += 2 {
-		name, _ := args[i].(string) //nolint:errcheck // a place that is not named is not filled
+		name, _ := args[i].(string)
 		pairs = append(pairs, "{"+name+"}", escape(place(lang, args[i+1])))
 	}
 	return strings.NewReplacer(pairs...).Replace(form)
