@@ -46,6 +46,8 @@ func checkName(what, name string) (string, error) {
 		return "", invalid("the name of the %s is %d bytes long: %d is the limit", what, len(name), maxName)
 	case !utf8.ValidString(name):
 		return "", invalid("the name of the %s is not valid UTF-8", what)
+	case strings.Trim(name, ".") == "": // addresses would lose it
+		return "", invalid("the name of the %s consists of dots: give it a letter", what)
 	}
 	if i := strings.IndexFunc(name, func(r rune) bool { return !unicode.IsPrint(r) || r == '/' || r == '\\' }); i >= 0 {
 		r, _ := utf8.DecodeRuneInString(name[i:])

@@ -105,6 +105,13 @@ func TestPeopleStory(t *testing.T) {
 	tab.Run(chromedp.SendKeys(`[data-live-filter] [name="q"]`, "lena", chromedp.ByQuery))
 	tab.Until(`document.querySelectorAll(".people-table tbody tr").length === 1 && location.search === "?q=lena"`)
 
+	tab.Run(chromedp.Click(`[data-person-menu]`, chromedp.ByQuery))
+	tab.Until(`document.querySelector("#row-menu:popover-open")?.contains(document.activeElement)`)
+	tab.Screenshot("people-menu-fr")
+	tab.Axe("the list with a menu")
+	tab.Run(chromedp.KeyEvent("\u001b"))
+	tab.Until(`document.activeElement.matches("[data-person-menu]")`)
+
 	// Rights by keyboard: none for Falmouth, with its effect before it is applied.
 	tab.Open("/admin/rights")
 	cell := `.cell [value="g.` + groups["Partenaires Falmouth"] + " " + string(s.folder("Projets").ID) + "/" + permits + `"]`

@@ -228,7 +228,7 @@ func (s *Server) runImport(x *exchange, p *importPage) error {
 	rows := [][]string{{x.t("people.col.name"), x.t("people.form.name"), x.t("people.form.email"), x.t("people.link.address"), x.t("people.link.expires")}}
 	for i, inv := range invitations {
 		if inv.Secret != "" {
-			rows = append(rows, []string{people[i].DisplayName, people[i].Name, people[i].Email, x.joinLink(inv.Secret), inv.Expires.In(x.zone).Format("2006-01-02 15:04")})
+			rows = append(rows, []string{people[i].DisplayName, people[i].Name, people[i].Email, s.invitationLink(x, inv.Secret), inv.Expires.In(x.zone).Format("2006-01-02 15:04")})
 		}
 	}
 	p.Done = true

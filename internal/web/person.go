@@ -148,6 +148,9 @@ func (s *Server) personWith(x *exchange, status int, change func(*personPage)) e
 		p.Delete = p.deletion(b)
 	}
 	change(p)
+	if q.Has("menu") && x.htmx() {
+		return x.fragment("people/person", "person-menu", p)
+	}
 	return x.pageStatus(status, "people/person", page{
 		Title: u.DisplayName, Nav: navAdmin, At: "people", Data: p,
 		Crumbs: []crumb{{Name: x.t("people.title"), Address: "/admin/people"}},

@@ -19,11 +19,6 @@ type linkPage struct {
 	Expires       time.Time
 }
 
-// joinLink returns the address that an invitation is accepted at.
-func (x *exchange) joinLink(secret string) string {
-	return "https://" + x.r.Host + "/join/" + url.PathEscape(secret)
-}
-
 // showLink answers with the link of an invitation, the one time that it is known. kind is "invite" or
 // "reset".
 func (s *Server) showLink(x *exchange, u *store.User, inv *hub.Invitation, kind string) error {
@@ -31,7 +26,7 @@ func (s *Server) showLink(x *exchange, u *store.User, inv *hub.Invitation, kind 
 	p := linkPage{
 		Title:  x.t("people.link."+kind+".title", "name", u.DisplayName),
 		Answer: x.t("people.link."+kind+".answer", "name", short),
-		Name:   short, Person: personAddress(u.Name), Link: x.joinLink(inv.Secret), Expires: inv.Expires,
+		Name:   short, Person: personAddress(u.Name), Link: s.invitationLink(x, inv.Secret), Expires: inv.Expires,
 	}
 	p.Letter = x.t("people.letter."+kind, "name", short, "server", x.hub.ServerName(), "login", u.Name, "link", p.Link,
 		"date", x.moment(inv.Expires), "from", x.session.User.DisplayName)

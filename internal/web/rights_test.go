@@ -41,6 +41,9 @@ func TestRightsTable(t *testing.T) {
 	a = s.post("maelle", "/admin/rights/draft", falmouth)
 	wantStatus(t, a, 200)
 	wantText(t, a, "1 change to apply", "waits to be applied")
+	// Without script a cell opens a form with the choices.
+	open := url.Values{"cell": falmouth["cell"]}
+	wantText(t, s.post("maelle", "/admin/rights/draft", open), `name="set" value="3"`, `Partenaires Falmouth in Projets / `)
 	if got := s.rightOf("siobhan", "Projets", permits); got != havre.RightRead {
 		t.Fatalf("a draft has set %s", got)
 	}

@@ -62,6 +62,18 @@
 	});
 	on("submit", "[data-live-filter]", (e, t) => { e.preventDefault(); clearTimeout(typing); filter(t); });
 
+	// The menu of a row comes when it is asked for: five hundred of them would weigh more than the list.
+	on("click", "[data-person-menu]", async (e, t) => {
+		if (e.ctrlKey || e.metaKey || e.shiftKey) return;
+		e.preventDefault();
+		const answer = await fetch(t.getAttribute("href") + "?menu", { headers: { "Hx-Request": "true" } });
+		if (!answer.ok) { location.href = t.href; return; }
+		const menu = one("#row-menu"), r = t.getBoundingClientRect();
+		menu.innerHTML = await answer.text();
+		t.focus({ preventScroll: true });
+		window.havre.openMenu(menu, r.right, r.bottom + 4);
+	});
+
 	// The name to sign in follows the name, until somebody types it.
 	on("input", "[data-name-source]", (e, t) => {
 		const to = one("[data-name-target]", t.form);
