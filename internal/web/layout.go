@@ -61,6 +61,13 @@ func (x *exchange) frame(p page) (*frame, error) {
 			return nil, err
 		}
 	}
+	if x.session.Admin() {
+		needs, err := x.adminNeeds()
+		if err != nil {
+			return nil, err
+		}
+		f.Waiting = len(needs)
+	}
 	return f, nil
 }
 

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 
@@ -44,6 +45,12 @@ func (s *Server) table() []route {
 		s.groupsRoutes(),
 		s.rightsRoutes(),
 		s.accessRoutes(),
+		s.overviewRoutes(),
+		s.foldersRoutes(),
+		s.devicesRoutes(),
+		s.heldRoutes(),
+		s.logRoutes(),
+		s.settingsRoutes(),
 	)
 }
 
@@ -93,6 +100,11 @@ func (x *exchange) check(n need) error {
 	}
 	if err == nil && !ok {
 		err = notFound()
+	}
+	if err == nil && n == needAdmin && !x.session.User.SecondFactor {
+		if required, err := x.hub.FactorRequired(x.ctx()); err != nil || required {
+			return cmp.Or(err, error(&havre.Error{Code: havre.CodeInvalid, Text: x.t("admin.set.factor.needed")}))
+		}
 	}
 	return err
 }

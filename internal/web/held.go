@@ -1,0 +1,121 @@
+package web
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/havre-cloud/havre/internal/havre"
+	"github.com/havre-cloud/havre/internal/hub"
+)
+
+// heldRoutes are the decision about deletions that wait.
+func (s *Server) heldRoutes() []route {
+	return []route{
+		{pattern: "GET /admin/held/{id}", need: needAdmin, handle: s.showHeld},
+		{pattern: "POST /admin/held/{id}", need: needAdmin, handle: s.decideHeld},
+	}
+}
+
+// heldPage is what held/page shows.
+type heldPage struct {
+	ID             string
+	Up             bool // the device wants to delete for everybody; otherwise others did
+	N              int64
+	Device, Person string
+	Folder, Root   string
+	Place, System  string
+	Since          time.Time
+	LastSeen       time.Time
+	Connected      bool
+	Others         int // devices that have everything
+	Files          int64
+	Part           int64 // percent of the folder's files, -1 if nobody knows
+	Most           bool  // nearly all: it looks like a lost disk
+	Decided        string
+	DecidedBy      string
+	Wrong          bool // the box was not ticked
+}
+
+// held returns the replica that the address names, as long as deletions wait in it.
+func (x *exchange) held() (*hub.ReplicaStatus, *hub.FolderStatus, error) {
+	states, err := x.hub.States(x.ctx())
+	if err != nil {
+		return nil, nil, err
+	}
+	for i := range states {
+		for j := range states[i].Replicas {
+			if r := &states[i].Replicas[j]; r.ID() == x.r.PathValue("id") {
+				return r, &states[i], nil
+			}
+		}
+	}
+	return nil, nil, notFound()
+}
+
+func (s *Server) showHeld(x *exchange) error { return s.heldWith(x, false) }
+
+func (s *Server) heldWith(x *exchange, wrong bool) error {
+	r, f, err := x.held()
+	if err != nil {
+		return err
+	}
+	if r.Held() == 0 {
+		x.toast(x.t("admin.held.over"), nil)
+		return x.redirect("/admin")
+	}
+	report := &r.Replica.Report
+	p := heldPage{
+		ID: r.ID(), Up: report.HeldUp > 0, N: r.Held(), Device: r.Device.Name, Person: r.Device.UserName, Folder: f.Folder.Name,
+		Root: string(report.Scope.Root), Place: visible(report.Place), System: platformName(r.Device.Platform), Since: r.Since,
+		LastSeen: r.Device.LastSeen, Connected: r.Connected, Others: len(f.Replicas) - 1, Part: -1, DecidedBy: r.DecisionBy, Wrong: wrong,
+	}
+	if u, err := x.admin().Users(x.ctx()); err == nil {
+		for i := range u {
+			if u[i].ID == r.Device.User {
+				p.Person = u[i].DisplayName
+			}
+		}
+	}
+	if r.Decision != havre.DecisionNone {
+		p.Decided = r.Decision.String()
+	}
+	if f.Measure.Files > 0 && report.Scope.Root == "" {
+		p.Files = f.Measure.Files
+		p.Part = min(p.N*100/p.Files, 100)
+		p.Most = p.Part >= 90
+	}
+	status := http.StatusOK
+	if wrong {
+		status = http.StatusUnprocessableEntity
+	}
+	return x.pageStatus(status, "held/page", page{
+		Title: x.t("admin.held.title", "n", p.N), Nav: navAdmin, At: "overview",
+		Crumbs: []crumb{{Name: x.t("core.nav.overview"), Address: "/admin"}}, Data: p,
+	})
+}
+
+// decideHeld sends the decision to the device.
+func (s *Server) decideHeld(x *exchange) error {
+	r, _, err := x.held()
+	if err != nil {
+		return err
+	}
+	d, key := havre.DecisionKeep, "admin.held.kept"
+	if x.r.PostFormValue("do") == "delete" {
+		if x.r.PostFormValue("sure") == "" {
+			return s.heldWith(x, true)
+		}
+		d, key = havre.DecisionDelete, "admin.held.deleted"
+	}
+	n, err := strconv.ParseInt(x.r.PostFormValue("n"), 10, 64)
+	if err != nil || n != r.Held() {
+		x.toast(x.t("admin.held.changed"), nil)
+		return x.redirect("/admin/held/" + r.ID())
+	}
+	if err := x.admin().DecideHeld(x.ctx(), r.Device.ID, r.Replica.Report.Scope, d, n); err != nil {
+		return err
+	}
+	x.toast(x.t(key, "n", n, "device", r.Device.Name), nil)
+	return x.redirect("/admin")
+}
