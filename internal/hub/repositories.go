@@ -177,10 +177,10 @@ func (v *view) sees(p svn.Path, dir bool) bool { return v.whole || v.reach.sees(
 // seesAll says whether everything at and below the path is visible.
 func (v *view) seesAll(p svn.Path) bool { return v.whole || v.reach.readsAll(v.inFolder(p)) }
 
-// readsAbs says whether the caller may read at a path of the repository, in the scope or not.
+// readsAbs says whether a path of the repository is in the scope and may be read.
 func (v *view) readsAbs(abs svn.Path) bool {
-	p, ok := abs.Rel(v.folder.Prefix)
-	return ok && v.reach.reads(p)
+	p, ok := v.rel(abs)
+	return ok && v.sees(p, false)
 }
 
 // seen is equal for those who see the same in the same scope of a folder; empty for all who see everything.
