@@ -49,6 +49,7 @@ type demo struct {
 	homes map[string]*home.Home // by device
 	// repository is the folder's, on the server; known once there is one.
 	repository string
+	pages      string // address for a browser, with the setup code until it is used
 
 	events chan home.Event // all devices'; never closed
 	notes  chan string     // what is said between the lines; never closed
@@ -190,6 +191,14 @@ func (d *demo) pair(ctx context.Context, address string) error {
 		return err
 	}
 	d.repository = admin.RepositoryDir(f)
+	d.pages = "https://" + address
+	code, err := admin.RenewSetupCode(ctx)
+	if err != nil {
+		return err
+	}
+	if code != "" {
+		d.pages += "/setup?code=" + code
+	}
 	for _, name := range demoDevices {
 		if err := d.pairDevice(ctx, admin, name, address); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
@@ -303,6 +312,7 @@ func (d *demo) welcome() string {
 		{"  laptop", shown(d.device("laptop"))},
 		{"  desktop", shown(d.device("desktop"))},
 		{"  repository", shown(d.repository)},
+		{"  pages", d.pages},
 	}))
 	fmt.Fprintf(&b, "\nDrop, edit, rename or delete files in one directory and look into the other.\nAnd try:\n\n")
 	fmt.Fprintf(&b, "  svn log -v %s\n", repo)

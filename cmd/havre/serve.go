@@ -149,7 +149,8 @@ func (c *serveCmd) firstStart(ctx context.Context, con *console, a *admin, first
 		{"Address", "https://" + i.Address},
 		{"Fingerprint", fingerprint},
 		{"Administrator", shown(first.Admin.Name)},
-		{"Setup code", first.SetupCode + " (for the web pages, once; keep it to yourself)"},
+		{"Setup code", first.SetupCode + " (once; keep it to yourself)"},
+		{"Set-up page", "https://" + i.Address + "/setup?code=" + first.SetupCode},
 	}))
 	data := quoteArg(c.Data)
 	fmt.Fprintf(con.out, `

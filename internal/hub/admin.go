@@ -78,17 +78,31 @@ func (a *Admin) Bootstrap(ctx context.Context, name string) (*FirstStart, error)
 	if err != nil {
 		return nil, err
 	}
-	// 60 bits, in groups that can be typed; guesses are slowed down by the page.
-	code := rand.Text()[:12]
-	code = code[:4] + "-" + code[4:8] + "-" + code[8:]
-	if err := a.store.SetSetting(ctx, store.SettingSetupHash, hashSecret(code)); err != nil {
-		return nil, full(err)
+	code, err := a.newSetupCode(ctx)
+	if err != nil {
+		return nil, err
 	}
 	inv, err := a.Invite(ctx, admin.Name)
 	if err != nil {
 		return nil, err
 	}
 	return &FirstStart{Admin: admin, SetupCode: code, Invitation: *inv}, nil
+}
+
+// newSetupCode makes the code that lets a person in on the set-up page; an earlier one is worthless then.
+func (a *Admin) newSetupCode(ctx context.Context) (string, error) {
+	// 60 bits, in groups that can be typed; guesses are slowed down by the page.
+	code := rand.Text()[:12]
+	code = code[:4] + "-" + code[4:8] + "-" + code[8:]
+	return code, full(a.store.SetSetting(ctx, store.SettingSetupHash, hashSecret(code)))
+}
+
+// RenewSetupCode returns a new code in place of the one of the first start; "" if that was used.
+func (a *Admin) RenewSetupCode(ctx context.Context) (string, error) {
+	if hash, err := a.store.Setting(ctx, store.SettingSetupHash); err != nil || hash == "" {
+		return "", err
+	}
+	return a.newSetupCode(ctx)
 }
 
 // done tells the hub of a change.
