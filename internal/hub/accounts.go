@@ -93,8 +93,8 @@ func (h *Hub) ChangePassword(ctx context.Context, s *Session, present, password 
 // confirm fails unless the password is that of the person; failures count like those of signing in.
 func (h *Hub) confirm(ctx context.Context, s *Session, password string) error {
 	keys := failureKeys(s.User.Name, s.Address)
-	if pause, err := h.signInPause(ctx, keys); err != nil || pause > 0 {
-		return cmpErr(err, denied("too many tries: wait %v", pause))
+	if err := h.paused(ctx, keys); err != nil {
+		return err
 	}
 	secrets, err := h.store.Secrets(ctx, s.User.ID)
 	if err != nil {

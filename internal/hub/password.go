@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"sync"
 
 	"github.com/alexedwards/argon2id"
 )
@@ -42,8 +43,14 @@ func (p *hashing) check(ctx context.Context, password, hash string) (bool, error
 		return false, err
 	}
 	defer leave()
+	return checkPassword(password, hash)
+}
+
+// checkPassword is check for who has entered.
+func checkPassword(password, hash string) (bool, error) {
 	known := hash != ""
 	if !known {
+		var err error
 		if hash, err = onceDummy(); err != nil {
 			return false, err
 		}
@@ -57,3 +64,17 @@ func (p *hashing) check(ctx context.Context, password, hash string) (bool, error
 	}
 	return ok && known, nil
 }
+
+// hashing bounds how many passwords are hashed at once: each takes memory and a core.
+type hashing struct{ slots chan struct{} }
+
+func (p *hashing) enter(ctx context.Context) (func(), error) {
+	select {
+	case p.slots <- struct{}{}:
+		return func() { <-p.slots }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+var onceDummy = sync.OnceValues(func() (string, error) { return hashPassword(newSecret()) })

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net/netip"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/pquerna/otp"
@@ -21,10 +20,12 @@ import (
 const sessionLife = 12 * time.Hour
 
 // Signing in may fail this often in a row before each further failure costs a pause, which doubles up
-// to the longest. An address has more tries than an account, for an office shares one; its pauses
-// are shorter for the same reason. The good browser of a person who is signed in is never touched.
+// to the longest. The few tries are those of an account from one network, so that who guesses from
+// elsewhere does not keep the person out; an account from all networks together and an address, which
+// an office shares, have more tries and shorter pauses. Who is signed in is never touched.
 const (
 	accountTries  = 5
+	everyTries    = 50
 	addressTries  = 30
 	firstPause    = 5 * time.Minute
 	longestPause  = time.Hour
@@ -34,12 +35,13 @@ const (
 
 // Session is a person who is signed in with a browser.
 type Session struct {
-	ID       string // may be shown
-	User     store.User
-	Created  time.Time
-	Expires  time.Time
-	Address  string
-	tokenKey string // by which it is remembered
+	ID      string // may be shown
+	User    store.User
+	Created time.Time
+	Expires time.Time
+	Address string
+	// NeedsFactor: the person administers, but the server wants a second factor for that.
+	NeedsFactor bool
 }
 
 // Caller is the person as the other methods of Hub want it.
@@ -47,13 +49,15 @@ func (s *Session) Caller() *havre.Caller {
 	return &havre.Caller{User: s.User.ID, UserName: s.User.Name, Device: havre.WebDevice(s.User.ID), DeviceName: "web"}
 }
 
-// Admin says whether the person administers the server.
-func (s *Session) Admin() bool { return s.User.IsAdmin() }
+// Admin says whether the person may administer the server in this session.
+func (s *Session) Admin() bool { return s.User.IsAdmin() && !s.NeedsFactor }
 
-// SignIn is what a person shows to come in.
+// SignIn is what a person shows to come in: the name or the e-mail address and the password, and where
+// there is a second factor, after that the ticket and the code.
 type SignIn struct {
 	Name, Password string
-	Code           string // of the second factor, or a recovery code; empty at first
+	Ticket         string // of SignInError, in the place of name and password
+	Code           string // of the second factor, or a recovery code
 	Address        string // HOST:PORT or HOST that the request came from
 	Agent          string // what the browser calls itself
 }
@@ -61,8 +65,9 @@ type SignIn struct {
 // SignInError is a refused sign-in. Its Err is a *havre.Error with the sentence for the person.
 type SignInError struct {
 	Err error
-	// NeedsCode: the password was right, and the second factor is asked for.
-	NeedsCode bool
+	// Ticket: the password was right, and the second factor is asked for. For a few minutes it
+	// stands for name and password.
+	Ticket string
 	// Left is how many tries there are before a pause; 0 in one.
 	Left int
 	// Pause is how long nobody may try.
@@ -75,49 +80,83 @@ func (e *SignInError) Unwrap() error { return e.Err }
 // SignIn lets a person in and returns the token that the browser shows from then on. A refusal is a
 // *SignInError, havre.CodeDenied; it takes as long for a name that does not exist.
 func (h *Hub) SignIn(ctx context.Context, in SignIn) (string, *Session, error) {
-	in.Name = strings.TrimSpace(in.Name)
-	keys := failureKeys(in.Name, in.Address)
-	if pause, err := h.signInPause(ctx, keys); err != nil || pause > 0 {
-		return "", nil, cmpErr(err, &SignInError{Err: denied("too many tries: wait %v", pause), Pause: pause})
-	}
-	u, err := h.store.UserByName(ctx, in.Name)
-	unknown := havre.CodeOf(err) == havre.CodeNotFound && err != nil
-	if err != nil && !unknown {
-		return "", nil, err
-	}
-	var secrets store.Secrets
-	if !unknown {
-		if secrets, err = h.store.Secrets(ctx, u.ID); err != nil {
-			return "", nil, err
-		}
-	}
-	good, err := h.passwords.check(ctx, in.Password, secrets.PasswordHash)
+	u, secrets, err := h.signingIn(ctx, &in)
 	if err != nil {
 		return "", nil, err
 	}
-	if unknown || !good || u.Closed(h.now()) {
-		return "", nil, h.signInFailed(ctx, keys, in, "the name or the password is wrong")
+	keys := failureKeys(in.Name, in.Address)
+	if err := h.paused(ctx, keys); err != nil {
+		return "", nil, err
 	}
-	if secrets.TOTPSecret != "" {
-		if in.Code == "" {
-			return "", nil, &SignInError{Err: denied("the code of the second factor is needed"), NeedsCode: true, Left: accountTries}
-		}
-		ok, err := h.secondFactor(ctx, u.ID, secrets, in.Code)
+	leave, err := h.passwords.enter(ctx)
+	if err != nil {
+		return "", nil, err
+	}
+	defer leave()
+	// Of those who waited here together, few may fail before the others are told to pause.
+	if err := h.paused(ctx, keys); err != nil {
+		return "", nil, err
+	}
+	if in.Ticket == "" {
+		good, err := checkPassword(in.Password, secrets.PasswordHash)
 		if err != nil {
 			return "", nil, err
 		}
-		if !ok {
-			refused := h.signInFailed(ctx, keys, in, "this code is wrong, or was used already")
-			if e, is := errors.AsType[*SignInError](refused); is {
-				e.NeedsCode = true
-			}
-			return "", nil, refused
+		if !good || u.Closed(h.now()) {
+			return "", nil, h.signInFailed(ctx, keys, in, "the name or the password is wrong")
 		}
 	}
-	if err := h.store.ClearSignInFailures(ctx, keys.account); err != nil {
-		return "", nil, err
+	if secrets.TOTPSecret != "" {
+		if err := h.signInFactor(ctx, &u, secrets, keys, in); err != nil {
+			return "", nil, err
+		}
+	}
+	for _, key := range []string{keys.account, keys.everywhere} {
+		if err := h.store.ClearSignInFailures(ctx, key); err != nil {
+			return "", nil, full(err)
+		}
 	}
 	return h.openSession(ctx, u, in.Address, in.Agent)
+}
+
+// signingIn returns whose account it is, an empty one if there is none, and puts its name into in.
+func (h *Hub) signingIn(ctx context.Context, in *SignIn) (store.User, store.Secrets, error) {
+	if in.Ticket != "" {
+		u, secrets, err := h.ticketUser(ctx, in.Ticket)
+		in.Name = u.Name
+		return u, secrets, err
+	}
+	in.Name = strings.TrimSpace(in.Name)
+	u, err := h.store.UserToSignIn(ctx, in.Name)
+	if havre.CodeOf(err) == havre.CodeNotFound && err != nil {
+		return store.User{}, store.Secrets{}, nil //nolint:nilerr // the password is looked at nevertheless
+	}
+	if err != nil {
+		return store.User{}, store.Secrets{}, err
+	}
+	in.Name = u.Name
+	secrets, err := h.store.Secrets(ctx, u.ID)
+	return u, secrets, err
+}
+
+// signInFactor checks the second factor of who has shown the password.
+func (h *Hub) signInFactor(ctx context.Context, u *store.User, secrets store.Secrets, keys failures, in SignIn) error {
+	ticket, err := h.ticket(ctx, u.ID, secrets)
+	if err != nil {
+		return err
+	}
+	if in.Code == "" {
+		return &SignInError{Err: denied("the code of the second factor is needed"), Ticket: ticket, Left: accountTries}
+	}
+	good, err := h.secondFactor(ctx, u.ID, secrets, in.Code)
+	if err != nil || good {
+		return full(err)
+	}
+	refused := h.signInFailed(ctx, keys, in, "this code is wrong, or was used already")
+	if e, is := errors.AsType[*SignInError](refused); is {
+		e.Ticket = ticket
+	}
+	return refused
 }
 
 // openSession signs a person in who has proved who it is.
@@ -130,11 +169,11 @@ func (h *Hub) openSession(ctx context.Context, u store.User, address, agent stri
 	if err != nil {
 		return "", nil, full(err)
 	}
-	return token, newSession(*v, u, hashSecret(token)), nil
+	return token, newSession(*v, u), nil
 }
 
-func newSession(v store.Session, u store.User, key string) *Session {
-	return &Session{ID: v.ID, User: u, Created: v.Created, Expires: v.Expires, Address: v.Address, tokenKey: key}
+func newSession(v store.Session, u store.User) *Session {
+	return &Session{ID: v.ID, User: u, Created: v.Created, Expires: v.Expires, Address: v.Address}
 }
 
 // Session returns who shows the token: havre.CodeUnauthenticated if nobody does any more.
@@ -190,11 +229,14 @@ func totpStep(secret, code string, now time.Time) (int64, bool) {
 	return 0, false
 }
 
-// failures are the keys by which failed sign-ins are counted.
-type failures struct{ account, address string }
+// failures are the keys by which failed sign-ins are counted: of the account from this network, of the
+// account from everywhere, and of the network.
+type failures struct{ account, everywhere, address string }
 
 func failureKeys(name, address string) failures {
-	return failures{account: "user " + store.NameKey(name), address: "net " + networkOf(address)}
+	k := failures{everywhere: "user " + store.NameKey(store.ShortName(name)), address: "net " + networkOf(address)}
+	k.account = k.everywhere + " " + k.address
+	return k
 }
 
 // hostOf returns the address without its port.
@@ -225,17 +267,32 @@ func networkOf(address string) string {
 
 // signInPause returns how long the account or the address has to wait.
 func (h *Hub) signInPause(ctx context.Context, k failures) (time.Duration, error) {
-	account, err := h.store.SignInFailures(ctx, k.account)
-	if err != nil {
-		return 0, err
+	now, pause := h.now(), time.Duration(0)
+	for _, of := range []struct {
+		key            string
+		tries          int
+		first, longest time.Duration
+	}{
+		{k.account, accountTries, firstPause, longestPause},
+		{k.everywhere, everyTries, addressPause, firstPause},
+		{k.address, addressTries, addressPause, firstPause},
+	} {
+		f, err := h.store.SignInFailures(ctx, of.key)
+		if err != nil {
+			return 0, err
+		}
+		pause = max(pause, pauseLeft(f, of.tries, of.first, of.longest, now))
 	}
-	address, err := h.store.SignInFailures(ctx, k.address)
-	if err != nil {
-		return 0, err
+	return pause, nil
+}
+
+// paused refuses who has to wait.
+func (h *Hub) paused(ctx context.Context, k failures) error {
+	pause, err := h.signInPause(ctx, k)
+	if err == nil && pause > 0 {
+		err = &SignInError{Err: denied("too many tries: wait %v", pause), Pause: pause}
 	}
-	now := h.now()
-	return max(pauseLeft(account, accountTries, firstPause, longestPause, now),
-		pauseLeft(address, addressTries, addressPause, firstPause, now)), nil
+	return err
 }
 
 // pauseLeft returns what is left of the pause after f, which doubles with each failure beyond tries.
@@ -252,7 +309,7 @@ func pauseLeft(f store.Failures, tries int, first, longest time.Duration, now ti
 
 // signInFailed counts the failure and returns the refusal.
 func (h *Hub) signInFailed(ctx context.Context, k failures, in SignIn, why string) error {
-	for _, key := range []string{k.account, k.address} {
+	for _, key := range []string{k.account, k.everywhere, k.address} {
 		if err := h.store.CountSignInFailure(ctx, key, forgetFailure); err != nil {
 			return full(err)
 		}
@@ -278,14 +335,6 @@ func denied(format string, args ...any) error {
 	return &havre.Error{Code: havre.CodeDenied, Text: fmt.Sprintf(format, args...)}
 }
 
-// cmpErr returns err, or otherwise if it is nil.
-func cmpErr(err, otherwise error) error {
-	if err != nil {
-		return err
-	}
-	return otherwise
-}
-
 // session returns the session whose token has the hash.
 func (a *access) session(ctx context.Context, hash string, now time.Time) (*Session, error) {
 	a.mu.Lock()
@@ -303,21 +352,14 @@ func (a *access) session(ctx context.Context, hash string, now time.Time) (*Sess
 	if err != nil {
 		return nil, err
 	}
-	s := newSession(v, u, hash)
+	s := newSession(v, u)
+	if u.IsAdmin() && !u.SecondFactor {
+		required, err := a.store.Setting(ctx, store.SettingFactor)
+		if err != nil {
+			return nil, err
+		}
+		s.NeedsFactor = required == "yes"
+	}
 	a.sessions[hash] = s
 	return s, nil
 }
-
-// hashing bounds how many passwords are hashed at once: each takes memory and a core.
-type hashing struct{ slots chan struct{} }
-
-func (p *hashing) enter(ctx context.Context) (func(), error) {
-	select {
-	case p.slots <- struct{}{}:
-		return func() { <-p.slots }, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
-var onceDummy = sync.OnceValues(func() (string, error) { return hashPassword(newSecret()) })

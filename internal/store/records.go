@@ -49,6 +49,7 @@ const (
 	SettingServerID   Setting = "server.id"
 	SettingServerName Setting = "server.name"
 	SettingSetupHash  Setting = "setup.hash" // SHA-256 of the one-time setup code, until it is used
+	SettingTicketKey  Setting = "signin.key" // a secret by which the server knows its own tickets
 
 	SettingAddress      Setting = "server.address" // HOST:PORT where clients reach it, if somebody said so
 	SettingSessionHours Setting = "session.hours"  // how long a browser stays signed in

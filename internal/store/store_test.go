@@ -133,7 +133,7 @@ func TestInvitationAndDevice(t *testing.T) {
 }
 
 func TestGrants(t *testing.T) {
-	s, _ := newStore(t)
+	s, c := newStore(t)
 	ctx := t.Context()
 	ada := ok(s.AddUser(ctx, boss, NewUser{Name: "ada"}))(t)
 	bob := ok(s.AddUser(ctx, boss, NewUser{Name: "bob"}))(t)
@@ -153,8 +153,8 @@ func TestGrants(t *testing.T) {
 		}
 	}
 	want := []Grant{
-		{Folder: f.ID, Group: team.ID, Right: havre.RightManage},
-		{Folder: f.ID, User: ada.ID, Right: havre.RightWrite},
+		{Folder: f.ID, Group: team.ID, Right: havre.RightManage, By: boss.Name, Created: c.t},
+		{Folder: f.ID, User: ada.ID, Right: havre.RightWrite, By: boss.Name, Created: c.t},
 	}
 	got := ok(s.GrantsOf(ctx, ada.ID))(t)
 	slices.SortFunc(got, func(a, b Grant) int { return strings.Compare(string(a.User), string(b.User)) })
@@ -200,11 +200,11 @@ func TestReplicasAndSettings(t *testing.T) {
 	older, gone := report, havre.ReplicaReport{Scope: havre.Scope{Folder: "gone"}}
 	older.Revision = 3
 	for _, reports := range [][]havre.ReplicaReport{{older}, {report, gone}} {
-		if err := s.SaveReplicas(ctx, d.ID, reports); err != nil {
+		if _, err := s.SaveReplicas(ctx, d.ID, reports); err != nil {
 			t.Fatal(err)
 		}
 	}
-	want := []Replica{{Device: d.ID, Report: report, Reported: c.t}}
+	want := []Replica{{Device: d.ID, Report: report, Reported: c.t, Since: c.t}}
 	if diff := cmp.Diff(want, ok(s.Replicas(ctx, f.ID))(t)); diff != "" {
 		t.Errorf("replicas (-want +got):\n%s", diff)
 	}
@@ -264,6 +264,9 @@ func TestUpgrade(t *testing.T) {
 				t.Errorf("the device is %v, want the laptop of Ada", d)
 			}
 			ok(s.FolderByName(t.Context(), "DOCS"))(t)
+			if u := ok(s.UserByName(t.Context(), "ada"))(t); u.Role != RoleAdmin || u.Password || u.Quota != -1 {
+				t.Errorf("ada is %+v, want an administrator without a password", u)
+			}
 		})
 	}
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
@@ -153,6 +154,20 @@ func (s *Store) UserByName(ctx context.Context, name string) (User, error) {
 		`SELECT `+userColumns+` FROM users WHERE name_key = ?`, foldName(name))
 }
 
+// UserToSignIn returns the account with the name or the e-mail address; an address that several have is
+// nobody's.
+func (s *Store) UserToSignIn(ctx context.Context, name string) (User, error) {
+	u, err := s.UserByName(ctx, name)
+	if havre.CodeOf(err) != havre.CodeNotFound || err == nil || !strings.Contains(name, "@") {
+		return u, err
+	}
+	found, errMail := query(ctx, s.read, scanUser, `SELECT `+userColumns+` FROM users WHERE lower(email) = lower(?) LIMIT 2`, name)
+	if errMail != nil || len(found) != 1 {
+		return User{}, cmp.Or(errMail, err)
+	}
+	return found[0], nil
+}
+
 // SetUserDisabled closes or reopens an account. All devices and browsers of a closed one stop at
 // once. The last administrator stays.
 func (s *Store) SetUserDisabled(ctx context.Context, by Actor, id havre.UserID, disabled bool) error {
@@ -174,6 +189,9 @@ func (s *Store) SetUserDisabled(ctx context.Context, by Actor, id havre.UserID, 
 		}
 		var name string
 		err := tx.QueryRowContext(ctx, `UPDATE users SET disabled = ? WHERE id = ? RETURNING name`, disabled, id).Scan(&name)
+		if err == nil && disabled {
+			_, err = tx.ExecContext(ctx, `DELETE FROM sessions WHERE user_id = ?`, id)
+		}
 		return by.entry(action, name, ""), orMissing(err, "there is no user %s any more", id)
 	})
 }

@@ -41,7 +41,7 @@ type door struct {
 	Fingerprint string // short, to be compared
 	To          string // where the person wanted to go
 	Name        string
-	NeedsCode   bool
+	Ticket      string // for the page that asks for the code
 	Wrong       string // why it was refused
 	Left        string // what the refusal means for the next try
 	Setup       bool   // the server waits to be set up
@@ -82,11 +82,12 @@ func (s *Server) signInPage(x *exchange) error {
 	return x.page("account/signin", page{Title: x.t("account.signin.title"), Data: d, Bare: true})
 }
 
-// signIn lets a person in by name and password, and then by the code of the second factor. The
-// password is kept in the page meanwhile by nobody: it is typed again with the code, hidden.
+// signIn lets a person in by name and password, and then by the code of the second factor. Between the two
+// the page carries a ticket, not the password.
 func (s *Server) signIn(x *exchange) error {
 	token, session, err := s.hub.SignIn(x.ctx(), hub.SignIn{
-		Name: x.r.PostFormValue("name"), Password: x.r.PostFormValue("password"), Code: x.r.PostFormValue("code"),
+		Name: x.r.PostFormValue("name"), Password: x.r.PostFormValue("password"),
+		Ticket: x.r.PostFormValue("ticket"), Code: x.r.PostFormValue("code"),
 		Address: x.r.RemoteAddr, Agent: x.r.UserAgent(),
 	})
 	refused, is := errors.AsType[*hub.SignInError](err)
@@ -97,35 +98,28 @@ func (s *Server) signIn(x *exchange) error {
 		return x.enter(token, session, x.wanted())
 	}
 	d := s.door(x)
-	d.Name, d.NeedsCode = x.r.PostFormValue("name"), refused.NeedsCode
+	d.Name, d.Ticket = x.r.PostFormValue("name"), refused.Ticket
 	switch {
 	case refused.Pause > 0:
-		d.NeedsCode = false
+		d.Ticket = ""
 		d.Wrong = x.t("account.signin.pause", "n", int(math.Ceil(refused.Pause.Minutes())))
-	case refused.NeedsCode && x.r.PostFormValue("code") == "":
-	case refused.NeedsCode:
+	case refused.Ticket != "" && x.r.PostFormValue("code") == "":
+		return x.pageStatus(http.StatusOK, "account/code", page{Title: x.t("account.code.title"), Data: d, Bare: true})
+	case refused.Ticket != "":
 		d.Wrong = x.t("account.signin.code.wrong")
+	case x.r.PostFormValue("ticket") != "":
+		d.Wrong = x.t("account.signin.late")
 	default:
 		d.Wrong = x.t("account.signin.wrong", "name", d.Name)
-		if refused.Left > 0 {
-			d.Left = x.t("account.signin.left", "n", refused.Left)
-		}
 	}
-	status := http.StatusOK
-	if d.Wrong != "" {
-		status = http.StatusUnprocessableEntity
+	if refused.Left > 0 && refused.Pause == 0 {
+		d.Left = x.t("account.signin.left", "n", refused.Left)
 	}
-	name := "account/signin"
-	if d.NeedsCode {
-		return x.pageStatus(status, "account/code", page{Title: x.t("account.code.title"), Data: codeDoor{d, x.r.PostFormValue("password")}, Bare: true})
+	name, title := "account/signin", x.t("account.signin.title")
+	if d.Ticket != "" {
+		name, title = "account/code", x.t("account.code.title")
 	}
-	return x.pageStatus(status, name, page{Title: x.t("account.signin.title"), Data: d, Bare: true})
-}
-
-// codeDoor asks for the second factor. The page carries the password back; it is never stored.
-type codeDoor struct {
-	*door
-	Password string
+	return x.pageStatus(http.StatusUnprocessableEntity, name, page{Title: title, Data: d, Bare: true})
 }
 
 // enter gives the browser its token and leads on.

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"html/template"
 	"net/http"
 	"net/url"
 	"time"
@@ -20,6 +21,7 @@ type joining struct {
 	Action  string
 	Line    string // the command
 	Link    string
+	Picture template.URL // of Link
 	Expires time.Time
 }
 
@@ -53,18 +55,24 @@ func (s *Server) showJoin(x *exchange, status int, wrong string) error {
 	case err != nil:
 		return err
 	default:
-		v.set(s, x, inv, secret)
+		if err := v.set(s, x, inv, secret); err != nil {
+			return err
+		}
 	}
 	// The address is a secret: nobody else is told it.
 	x.w.Header().Set("Referrer-Policy", "no-referrer")
 	return x.pageStatus(status, "account/join", page{Title: x.t("account.join.title"), Data: v, Bare: true})
 }
 
-func (v *joining) set(s *Server, x *exchange, inv *hub.InvitationState, secret string) {
+func (v *joining) set(s *Server, x *exchange, inv *hub.InvitationState, secret string) (err error) {
 	v.Person, v.Name = inv.User.DisplayName, inv.User.Name
 	v.Choose, v.Device, v.Expires = inv.ChoosePassword, inv.Device, inv.Expires
 	v.Link = s.invitationLink(x, secret)
 	v.Line = "havre join '" + v.Link + "'"
+	if v.Device {
+		v.Picture, err = qrPicture(v.Link)
+	}
+	return err
 }
 
 // join sets the password that the invited person chose.

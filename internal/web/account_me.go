@@ -4,11 +4,14 @@ import (
 	"encoding/base64"
 	"html/template"
 	"net/http"
+	"net/url"
 	"strings"
+	"time"
+
+	"rsc.io/qr"
 
 	"github.com/havre-cloud/havre/internal/hub"
 	"github.com/havre-cloud/havre/internal/store"
-	"rsc.io/qr"
 )
 
 // mine is the person's own page.
@@ -16,6 +19,8 @@ type mine struct {
 	User      store.User
 	Sessions  []mySession
 	CodesLeft int
+	Required  bool // to administer, the person needs a second factor
+	Now       time.Time
 	Saved     string // which section was saved just now
 	Wrong     map[string]string
 	Display   string
@@ -33,7 +38,7 @@ func (s *Server) mePage(x *exchange) error {
 }
 
 func (s *Server) showMe(x *exchange, status int, v *mine) error {
-	v.User = x.session.User
+	v.User, v.Required, v.Now = x.session.User, x.session.NeedsFactor, x.now
 	if v.Display == "" {
 		v.Display, v.Email = v.User.DisplayName, v.User.Email
 	}
@@ -106,6 +111,7 @@ type factor struct {
 	Picture template.URL
 	Wrong   string
 	Codes   []string
+	File    template.URL // of Codes
 }
 
 func (s *Server) factorPage(x *exchange) error {
@@ -153,7 +159,10 @@ func (s *Server) enableFactor(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	return s.showFactor(x, http.StatusOK, &factor{Codes: codes})
+	return s.showFactor(x, http.StatusOK, &factor{
+		Codes: codes,
+		File:  template.URL("data:text/plain," + url.PathEscape(strings.Join(codes, "\r\n")+"\r\n")), //nolint:gosec // made by us
+	})
 }
 
 func (s *Server) disableFactor(x *exchange) error {

@@ -116,7 +116,7 @@ func (s *Server) setUpFolders(x *exchange) error {
 	if err := x.parseForm(); err != nil {
 		return err
 	}
-	names := x.r.PostForm["folder"]
+	names := x.r.PostForm["folder"] //nolint:forbidigo // parsed above
 	other := strings.TrimSpace(x.r.PostFormValue("other"))
 	if other != "" {
 		names = append(names, other)

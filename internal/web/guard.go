@@ -76,6 +76,10 @@ func (s *Server) answer(x *exchange, rt route) error {
 	if limit > 0 {
 		x.r.Body = http.MaxBytesReader(x.w, x.r.Body, limit)
 	}
+	if rt.need == needAdmin && x.session != nil && x.session.NeedsFactor && x.r.Method == http.MethodGet {
+		x.toast(x.t("account.factor.required"), nil)
+		return x.redirect("/me/factor")
+	}
 	if err := x.check(rt.need); err != nil {
 		return err
 	}

@@ -35,7 +35,8 @@ CREATE TABLE sessions (
 );
 CREATE INDEX sessions_user ON sessions (user_id);
 
--- Failed sign-ins by "user NAME_KEY" and by "net PREFIX", so that delays survive a restart.
+-- Failed sign-ins by "user NAME_KEY net PREFIX", "user NAME_KEY" and "net PREFIX", so that delays
+-- survive a restart.
 CREATE TABLE sign_in_failures (
     key     TEXT PRIMARY KEY,
     count   INTEGER NOT NULL,
