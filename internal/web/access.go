@@ -87,9 +87,10 @@ func (s *Server) showAccess(x *exchange) error {
 
 // accessPage answers with the pane, as a page or as the fragment that replaces it.
 func (x *exchange) accessPage(status int, p *accessPane) error {
-	p.Alone = x.r.PostFormValue("beside") == ""
+	p.Alone = true
 	if x.htmx() && x.r.Header.Get("Hx-Target") == "access" {
-		return x.fragmentStatus(200, "rights/access", "access-pane", p)
+		p.Alone = x.r.PostFormValue("beside") == ""
+		return x.fragment("rights/access", "access-pane", p)
 	}
 	crumbs := []crumb{{Name: p.Folder, Address: folderAddress(p.Folder, "")}}
 	if p.Path != "" {
@@ -127,7 +128,6 @@ func (x *exchange) access(d draft) (*accessPane, error) {
 	}
 	if place.Path != "" {
 		p.Name = place.Path.Name()
-		p.Close = folderAddress(f.Name, string(place.Path.Dir()))
 	}
 	after := before.With(d.pending)
 	p.lines(x, before, after, place, &d)
@@ -268,7 +268,7 @@ func (s *Server) changeAccess(x *exchange) error {
 	if err := x.parseForm(); err != nil {
 		return err
 	}
-	v := x.r.PostForm
+	v := x.r.Form
 	d := readDraft(url.Values{"p": v["r"]})
 	f, place, err := x.placeOf()
 	if err != nil {

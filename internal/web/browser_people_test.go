@@ -70,11 +70,18 @@ func TestPeopleStory(t *testing.T) {
 	s.joined()
 	b := webtest.Start(t, s)
 	pages := []struct{ name, address string }{
-		{"people", "/admin/people"}, {"person", "/admin/people/karim?reach=" + url.QueryEscape("Comptabilité / Paie 2026")},
-		{"person-reason", "/admin/people/lena?by=reason"}, {"invite", "/admin/people?new=1"}, {"change", "/admin/people/karim?change"},
-		{"delete", "/admin/people/tom?delete"}, {"import", "/admin/people?import=1"},
-		{"groups", "/admin/groups/" + url.PathEscape("Bureau d’études")}, {"groups-none", "/admin/groups"},
-		{"rights", "/admin/rights"}, {"rights-people", "/admin/rights?by=people"}, {"rights-exceptions", "/admin/rights?by=exceptions"},
+		{"people", "/admin/people"},
+		{"person", "/admin/people/karim?reach=" + url.QueryEscape("Comptabilité / Paie 2026")},
+		{"person-reason", "/admin/people/lena?by=reason"},
+		{"invite", "/admin/people?new=1"},
+		{"change", "/admin/people/karim?change"},
+		{"delete", "/admin/people/tom?delete"},
+		{"import", "/admin/people?import=1"},
+		{"groups", "/admin/groups/" + url.PathEscape("Bureau d’études")},
+		{"groups-none", "/admin/groups"},
+		{"rights", "/admin/rights"},
+		{"rights-people", "/admin/rights?by=people"},
+		{"rights-exceptions", "/admin/rights?by=exceptions"},
 		{"access", "/access" + strings.TrimPrefix(folderAddress("Projets", permits), "/f")},
 	}
 	for _, look := range []struct {

@@ -438,7 +438,7 @@ func (x *exchange) setMember(g *circle, u *store.User, inner *circle, member boo
 
 // toastMember says who came or went, with the way back.
 func (x *exchange) toastMember(key string, g *circle, u *store.User, inner *circle, field string) {
-	name, value := "", ""
+	var name, value string
 	if u != nil {
 		name, value = u.DisplayName, u.Name
 	} else {

@@ -258,7 +258,7 @@ func (p *peoplePage) order(lang string) {
 	case "seen":
 		compare = func(a, b personRow) int { return b.Seen.Compare(a.Seen) }
 	default:
-		p.Sort, column = "name", "name"
+		p.Sort = "name"
 		if down {
 			p.Sort = "-name"
 		}

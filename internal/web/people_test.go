@@ -53,15 +53,27 @@ func (s *testServer) team() map[string]string {
 		folder, path, group string
 		right               havre.Right
 	}{
-		{"Administration", "", "Direction", 3}, {"Administration", "", "Toute l’équipe", 1},
-		{"Communication", "", "Direction", 3}, {"Communication", "", "Communication", 3}, {"Communication", "", "Toute l’équipe", 1},
-		{"Comptabilité", "", "Direction", 2}, {"Comptabilité", "", "Comptabilité", 3},
-		{"Conseil d’administration", "", "Direction", 2}, {"Conseil d’administration", "", "Conseil d’administration", 3},
-		{"Falmouth – shared", "", "Direction", 3}, {"Falmouth – shared", "", "Bureau d’études", 3}, {"Falmouth – shared", "", "Partenaires Falmouth", 2},
-		{"Photos & archives", "", "Direction", 3}, {"Photos & archives", "", "Bureau d’études", 2}, {"Photos & archives", "", "Toute l’équipe", 2},
+		{"Administration", "", "Direction", 3},
+		{"Administration", "", "Toute l’équipe", 1},
+		{"Communication", "", "Direction", 3},
+		{"Communication", "", "Communication", 3},
+		{"Communication", "", "Toute l’équipe", 1},
+		{"Comptabilité", "", "Direction", 2},
+		{"Comptabilité", "", "Comptabilité", 3},
+		{"Conseil d’administration", "", "Direction", 2},
+		{"Conseil d’administration", "", "Conseil d’administration", 3},
+		{"Falmouth – shared", "", "Direction", 3},
+		{"Falmouth – shared", "", "Bureau d’études", 3},
+		{"Falmouth – shared", "", "Partenaires Falmouth", 2},
+		{"Photos & archives", "", "Direction", 3},
+		{"Photos & archives", "", "Bureau d’études", 2},
+		{"Photos & archives", "", "Toute l’équipe", 2},
 		{"Photos & archives", "Scans 1911-1978", "Toute l’équipe", 1},
-		{"Projets", "", "Direction", 3}, {"Projets", "", "Bureau d’études", 2}, {"Projets", "", "Partenaires Falmouth", 1},
-		{"Projets", "Dossiers du personnel", "Bureau d’études", 0}, {"Projets", "Dossiers du personnel", "Partenaires Falmouth", 0},
+		{"Projets", "", "Direction", 3},
+		{"Projets", "", "Bureau d’études", 2},
+		{"Projets", "", "Partenaires Falmouth", 1},
+		{"Projets", "Dossiers du personnel", "Bureau d’études", 0},
+		{"Projets", "Dossiers du personnel", "Partenaires Falmouth", 0},
 		{"Projets", permits, "Bureau d’études", 2},
 	} {
 		err := admin.SetGrant(ctx, store.Grant{Folder: s.folder(g.folder).ID, Path: svn.Path(g.path), Group: ids[g.group], Right: g.right})
@@ -149,7 +161,7 @@ func TestInvitePerson(t *testing.T) {
 		f := url.Values{"display": {"X"}, "name": {"x"}, "role": {"guest"}, field: {bad}}
 		wantStatus(t, s.post("maelle", "/admin/people", f), 422)
 	}
-	if a := s.post("tom", "/admin/people", form); a.StatusCode != 404 {
+	if a := s.post("tom", "/admin/people", form); a.StatusCode != http.StatusNotFound {
 		t.Errorf("tom invites: %d", a.StatusCode)
 	}
 }
@@ -184,7 +196,7 @@ func TestPersonActions(t *testing.T) {
 		t.Errorf("%+v", u)
 	}
 	wantStatus(t, s.post("maelle", "/admin/people/karim/suspend", url.Values{"suspend": {"1"}}), 303)
-	if a := s.get("karim", "/admin/people"); a.StatusCode == 200 {
+	if a := s.get("karim", "/admin/people"); a.StatusCode == http.StatusOK {
 		t.Error("karim is still in")
 	}
 	wantText(t, s.get("maelle", "/admin/people?show=suspended"), "Karim H.")

@@ -127,13 +127,12 @@ func readPeople(text string) ([]personLine, error) {
 		if errors.Is(err, io.EOF) {
 			break
 		}
-		line, _ := 0, 0
 		if pe, ok := errors.AsType[*csv.ParseError](err); ok {
 			return nil, &tableError{Key: "people.import.broken", Line: pe.Line}
 		} else if err != nil {
 			return nil, err
 		}
-		line, _ = r.FieldPos(0)
+		line, _ := r.FieldPos(0)
 		if titles, ok := titleLine(cells); first && ok {
 			where = titles
 			continue

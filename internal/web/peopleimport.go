@@ -203,7 +203,7 @@ func (r *importRow) plan(x *exchange, d *directory, u *store.User, groups map[st
 func (p *importPage) name() string {
 	h := sha256.New()
 	for _, r := range p.Rows {
-		fmt.Fprintf(h, "%q %q %q %q %q %q %d %q\n", r.What, r.user.ID, r.Name, r.user.DisplayName, r.user.Email, r.join, r.user.Role, r.Problem)
+		_, _ = fmt.Fprintf(h, "%q %q %q %q %q %q %d %q\n", r.What, r.user.ID, r.Name, r.user.DisplayName, r.user.Email, r.join, r.user.Role, r.Problem)
 	}
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }

@@ -299,7 +299,7 @@ func (x *exchange) answerReach(b *hub.Book, u *store.User, asked string) (*askAn
 	i := slices.IndexFunc(b.Folders, func(f store.Folder) bool { return store.SameName(f.Name, name) })
 	path = strings.Trim(path, "/ ")
 	if _, err := svn.CheckPath(path); i < 0 || (path != "" && err != nil) {
-		return &askAnswer{Text: x.t("people.ask.where", "name", name)}, nil
+		return &askAnswer{Text: x.t("people.ask.where", "name", name)}, nil //nolint:nilerr // the answer says so
 	}
 	f := &b.Folders[i]
 	why, err := x.admin().Why(x.ctx(), f.ID, svn.Path(path), u.ID)
@@ -307,7 +307,7 @@ func (x *exchange) answerReach(b *hub.Book, u *store.User, asked string) (*askAn
 		return nil, err
 	}
 	a := &askAnswer{Right: why.Right, Yes: why.Right >= havre.RightRead, Change: rightsAddress(f.Name) + "?by=people&q=" + url.QueryEscape(u.Name)}
-	short, place := shortName(u.DisplayName), placeName(f.Name, svn.Path(path))
+	short := shortName(u.DisplayName)
 	at := placeName(f.Name, why.Path)
 	switch {
 	case u.Closed(x.now):
@@ -325,7 +325,6 @@ func (x *exchange) answerReach(b *hub.Book, u *store.User, asked string) (*askAn
 	default:
 		a.Text = x.t("people.ask.group."+why.Right.String(), "name", short, "place", at, "group", why.Through[0])
 	}
-	_ = place
 	return a, nil
 }
 
@@ -427,7 +426,7 @@ func formOf(x *exchange, u *store.User) *personForm {
 // readPersonForm reads the form; Wrong says what is wrong with it.
 func (x *exchange) readPersonForm() *personForm {
 	v := func(name string) string { return strings.TrimSpace(x.r.PostFormValue(name)) }
-	f := &personForm{Display: v("display"), Name: v("name"), Email: v("email"), Role: v("role"), Expires: v("expires"), Quota: v("quota"), Chosen: x.r.PostForm["group"], quota: -1}
+	f := &personForm{Display: v("display"), Name: v("name"), Email: v("email"), Role: v("role"), Expires: v("expires"), Quota: v("quota"), Chosen: x.r.Form["group"], quota: -1}
 	var err error
 	if f.role, err = store.ParseRole(f.Role); err != nil {
 		f.Wrong = x.t("people.form.wrong.role")

@@ -225,7 +225,7 @@ func (s *Server) draftRights(x *exchange) error {
 	if err := x.parseForm(); err != nil {
 		return err
 	}
-	v := x.r.PostForm
+	v := x.r.Form
 	d := readDraft(v)
 	holder, place, _ := strings.Cut(d.cell, " ")
 	if set := v.Get("set"); set != "" {

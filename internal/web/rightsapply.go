@@ -159,7 +159,7 @@ func (s *Server) applyRights(x *exchange) error {
 	if err := x.parseForm(); err != nil {
 		return err
 	}
-	d := readDraft(x.r.PostForm)
+	d := readDraft(x.r.Form)
 	b, err := x.book()
 	if err != nil {
 		return err
