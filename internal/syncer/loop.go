@@ -336,6 +336,10 @@ func (l *loop) planSoon() { l.planDue, l.planAgain = true, true }
 // untilNext is when there is something to do without anybody saying so.
 func (l *loop) untilNext() time.Duration {
 	now := time.Now()
+	due := l.planDue && l.looked && l.cursor >= 0
+	if due || !l.statusAt.IsZero() && !l.statusAt.After(now) {
+		return 0 // it came due since the step looked
+	}
 	next := l.nextScan
 	sooner := func(t time.Time) {
 		if !t.IsZero() && t.After(now) && t.Before(next) {
