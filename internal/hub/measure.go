@@ -103,7 +103,13 @@ func (m *measures) fits(ctx context.Context, f *store.Folder, head svn.Revnum, m
 	}
 	m.mu.Unlock()
 	got, err := m.now(ctx, f, head)
-	return err == nil && got.Bytes+more <= f.Quota, err
+	if err != nil || got.Bytes+more > f.Quota {
+		return false, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.entry(f).added += more
+	return true, nil
 }
 
 func (m *measures) measure(ctx context.Context, f *store.Folder, e *measuring, head svn.Revnum) {

@@ -125,8 +125,8 @@ func TestOverview(t *testing.T) {
 func TestFolderPage(t *testing.T) {
 	s := newTestServer(t)
 	s.fleet()
-	wantPage(t, s.get("maelle", "/admin/folders/Projets"), "5 of 8 devices are up to date.", "disk full: 312 MB missing", "38 changes",
-		"3 files on their way", "Asleep since", "Not on a device", fmt.Sprint("r", s.head("Projets")))
+	wantPage(t, s.get("maelle", "/admin/folders/Projets"), "5 of 8 devices are up to date.", "Disk full: 312 MB missing", "38 changes",
+		"3 files on their way", "Asleep for", "Not on a device", fmt.Sprint("r", s.head("Projets")))
 	wantPage(t, s.get("tom", "/admin/folders/Projets"), "5 of 8 devices") // manages it
 	if a := s.get("aicha", "/admin/folders/Projets"); a.StatusCode != 404 {
 		t.Errorf("who writes only sees the page: %d", a.StatusCode)

@@ -4,6 +4,8 @@ import (
 	"math"
 	"strconv"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/havre-cloud/havre/internal/hub"
 )
@@ -33,11 +35,11 @@ func (x *exchange) condition(r *hub.ReplicaStatus) condition {
 	case hub.ConditionReceiving:
 		c.Words, c.Note = x.t("admin.state.receiving", "n", max(r.Behind, report.Pending)), x.t("admin.behind", "span", span)
 	case hub.ConditionBehind:
-		c.Words, c.Note = x.t("admin.state.behind", "when", x.ago(r.Device.LastSeen)), behind
+		c.Words, c.Note = x.t("admin.state.behind", "since", x.since(r.Device.LastSeen)), behind
 	case hub.ConditionAway:
 		c.Words, c.Note = x.t("admin.state.away", "when", x.day(r.Device.LastSeen)), behind
 	case hub.ConditionStopped:
-		c.Words, c.Note = visible(report.Error), join(behind, span)
+		c.Words, c.Note = upperFirst(visible(report.Error)), join(behind, span)
 	case hub.ConditionWaits:
 		c.Words, c.Note = x.t("admin.state.waits", "n", r.Held()), span
 	}
@@ -50,6 +52,19 @@ func join(a, b string) string {
 		return a + b
 	}
 	return a + ", " + b
+}
+
+// since returns since when something is, in a sentence: "for 4 min", "since today 08:15", « depuis mer. 18:31 ».
+func (x *exchange) since(t time.Time) string {
+	if d := x.now.Sub(t); d < time.Hour {
+		return x.t("admin.for", "span", x.span(d))
+	}
+	when := x.ago(t)
+	if x.lang == "fr" || daysBetween(t.In(x.zone), x.now.In(x.zone)) < 2 {
+		r, n := utf8.DecodeRuneInString(when)
+		when = string(unicode.ToLower(r)) + when[n:]
+	}
+	return x.t("admin.since", "when", when)
 }
 
 // span returns a duration in its largest unit: "6 s", "2 h", "3 days".

@@ -33,6 +33,7 @@ type deviceCard struct {
 	Icon, System, Version        string
 	Address                      string
 	Since                        time.Time // connected since; zero: not
+	SinceWords                   string
 	LastSeen                     time.Time
 	condition
 	Replicas []replicaLine
@@ -118,6 +119,7 @@ func (x *exchange) card(d *store.Device, person string, replicas []*hub.ReplicaS
 		System: platformName(d.Platform), Version: d.Version, Address: d.Address, Since: x.hub.Connected(d.ID), LastSeen: d.LastSeen,
 		Base: "/admin/devices/" + string(d.ID),
 	}
+	c.SinceWords = x.since(c.Since)
 	if own {
 		c.Base = "/devices/" + string(d.ID)
 	}

@@ -141,6 +141,7 @@ func (s *Server) createOwnFolder(x *exchange) error {
 type folderPage struct {
 	Name, Link    string
 	Tab           string // "devices", "storage"
+	Head          int64  // the youngest revision
 	Admin         bool   // the person administers the server
 	Reads         bool   // and may read the folder
 	Archived      bool
@@ -208,7 +209,7 @@ func (s *Server) folderWith(x *exchange, tab string, status int, change func(*fo
 		return x.redirect(elsewhere)
 	}
 	p := folderPage{
-		Name: f.Folder.Name, Link: adminFolderAddress(f.Folder.Name), Tab: tab, Admin: x.session.Admin(), Status: f,
+		Name: f.Folder.Name, Link: adminFolderAddress(f.Folder.Name), Tab: tab, Admin: x.session.Admin(), Status: f, Head: int64(f.Head),
 		Archived: !f.Folder.Archived.IsZero(), Measure: f.Measure, Dialog: x.r.URL.Query().Get("do"),
 	}
 	if right, err := x.hub.Reach(x.ctx(), x.caller(), f.Folder.Name, ""); err == nil && right >= havre.RightRead {

@@ -25,7 +25,7 @@ type heldPage struct {
 	Device, Person string
 	Folder, Root   string
 	Place, System  string
-	Since          time.Time
+	Since          string
 	LastSeen       time.Time
 	Connected      bool
 	Others         int // devices that have everything
@@ -67,7 +67,7 @@ func (s *Server) heldWith(x *exchange, wrong bool) error {
 	report := &r.Replica.Report
 	p := heldPage{
 		ID: r.ID(), Up: report.HeldUp > 0, N: r.Held(), Device: r.Device.Name, Person: r.Device.UserName, Folder: f.Folder.Name,
-		Root: string(report.Scope.Root), Place: visible(report.Place), System: platformName(r.Device.Platform), Since: r.Since,
+		Root: string(report.Scope.Root), Place: visible(report.Place), System: platformName(r.Device.Platform), Since: x.since(r.Since),
 		LastSeen: r.Device.LastSeen, Connected: r.Connected, Others: len(f.Replicas) - 1, Part: -1, DecidedBy: r.DecisionBy, Wrong: wrong,
 	}
 	if u, err := x.admin().Users(x.ctx()); err == nil {
