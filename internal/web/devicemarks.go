@@ -24,33 +24,12 @@ func (x *exchange) deviceMarks(devices []store.Device) (map[havre.DeviceID]devic
 	marks := map[havre.DeviceID]deviceMark{}
 	for i := range devices {
 		d := &devices[i]
-		m := deviceMark{State: "ok", Name: d.Name, Words: x.t("people.device.ok")}
-		if r := worst[d.ID]; r != nil && r.Condition != hub.ConditionOK {
-			m.State, m.Words = string(r.Condition), x.conditionWords(r)
+		m := deviceMark{State: "ok", Name: d.Name, Words: x.t("admin.state.ok")}
+		if r := worst[d.ID]; r != nil {
+			c := x.condition(r)
+			m.State, m.Words = c.State, join(c.Words, c.Note)
 		}
 		marks[d.ID] = m
 	}
 	return marks, nil
-}
-
-// conditionWords says how a replica is, with the reason.
-func (x *exchange) conditionWords(r *hub.ReplicaStatus) string {
-	since := ""
-	if !r.Since.IsZero() {
-		since = x.t("people.device.since", "when", x.ago(r.Since))
-	}
-	switch r.Condition {
-	case hub.ConditionReceiving:
-		return x.t("people.device.receiving", "n", max(r.Behind, 1))
-	case hub.ConditionBehind:
-		return x.t("people.device.behind", "n", max(r.Behind, 1)) + since
-	case hub.ConditionAway:
-		return x.t("people.device.away", "when", x.ago(r.Device.LastSeen))
-	case hub.ConditionStopped:
-		return x.t("people.device.stopped") + since
-	case hub.ConditionWaits:
-		return x.t("people.device.waits", "n", r.Held())
-	case hub.ConditionOK:
-	}
-	return x.t("people.device.ok")
 }
