@@ -171,15 +171,21 @@ func TestIndexes(t *testing.T) {
 		if reason != "" {
 			t.Fatalf("%d items: %s", n, reason)
 		}
+		var got [][]int64 // by page
+		for _, p := range x.pages {
+			entries, ok := parseL2PPage(data[p.offset:p.offset+int64(p.size)], int(p.entries))
+			if !ok {
+				t.Fatalf("%d items: a page cannot be read", n)
+			}
+			got = append(got, entries)
+		}
 		for i, want := range offsets {
 			page, entry, ok := x.page(itemID{7, int64(i)})
 			if !ok {
 				t.Fatalf("%d items: item %d is not there", n, i)
 			}
-			p := x.pages[page]
-			got, ok := parseL2PPage(data[p.offset:p.offset+int64(p.size)], int(p.entries))
-			if !ok || got[entry] != want {
-				t.Fatalf("%d items: item %d is at %d, want %d", n, i, got[entry], want)
+			if got[page][entry] != want {
+				t.Fatalf("%d items: item %d is at %d, want %d", n, i, got[page][entry], want)
 			}
 		}
 		if _, _, ok := x.page(itemID{7, int64(n)}); ok {
