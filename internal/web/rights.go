@@ -72,6 +72,7 @@ type tableRow struct {
 	Path   string // of the whole, to read
 	Depth  int
 	Inner  bool // has rows below it
+	Fixed  bool // this person may not set rights here
 	Cells  []tableCell
 }
 
@@ -331,6 +332,9 @@ func (x *exchange) rightsTable(d draft) (*rightsPage, error) {
 		return nil, err
 	}
 	d.prune(before)
+	if err := x.keepMine(&d); err != nil {
+		return nil, err
+	}
 	book := before.With(d.pending)
 	p := &rightsPage{
 		Base: "/admin/rights", By: d.by, Only: d.only, Query: d.query, Review: d.review && len(d.pending) > 0, Wrong: d.wrong,
@@ -358,6 +362,9 @@ func (x *exchange) rightsTable(d draft) (*rightsPage, error) {
 	for i, place := range rows {
 		row := newRow(place, names)
 		row.Inner = i+1 < len(rows) && inside(rows[i+1], place)
+		if row.Fixed, err = x.fixed(place); err != nil {
+			return nil, err
+		}
 		for _, col := range p.Columns {
 			cell := tableCell{Cell: book.At(col.holder, place), Holder: col.Key}
 			key := col.Key + " " + row.Key
@@ -376,6 +383,31 @@ func (x *exchange) rightsTable(d draft) (*rightsPage, error) {
 		}
 	}
 	return p, nil
+}
+
+// fixed says that this person may not set rights at a place, which the table shows nevertheless.
+func (x *exchange) fixed(p hub.GrantPlace) (bool, error) {
+	if x.session.Admin() {
+		return false, nil
+	}
+	may, err := x.hub.MayManage(x.ctx(), x.caller(), p.Folder, p.Path)
+	return !may, err
+}
+
+// keepMine forgets changes that this person may not make.
+func (x *exchange) keepMine(d *draft) error {
+	var mine []store.GrantChange
+	for _, c := range d.pending {
+		fixed, err := x.fixed(hub.GrantPlace{Folder: c.Grant.Folder, Path: c.Grant.Path})
+		if err != nil {
+			return err
+		}
+		if !fixed {
+			mine = append(mine, c)
+		}
+	}
+	d.pending = mine
+	return nil
 }
 
 // prune forgets changes of what is not in the book, and those that change nothing.

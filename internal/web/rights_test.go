@@ -124,6 +124,15 @@ func TestManagerSetsRights(t *testing.T) {
 	if got := s.rightOf("stranger", "Projets", project); got != havre.RightRead {
 		t.Errorf("tom gave %s", got)
 	}
+	// Bureau d’études, in which tom is, only edits in a subfolder: he sees what is set there.
+	fixed := s.change(s.person("stranger"), "1", "Projets", permits)
+	a = s.post("tom", "/admin/folders/Projets/rights/draft", url.Values{"p": {fixed}})
+	wantStatus(t, a, 200)
+	wantText(t, a, "You do not manage this place.")
+	if strings.Contains(a.body, "pending-bar") {
+		t.Error("a change where tom does not manage waits")
+	}
+	wantStatus(t, s.post("tom", "/admin/folders/Projets/rights/apply", url.Values{"p": {fixed}}), 403)
 	// A change in another folder is none of that table.
 	wantStatus(t, s.post("tom", "/admin/folders/Projets/rights/apply", url.Values{"p": {s.change(s.person("stranger"), "1", "Administration", "")}}), 303)
 	if got := s.rightOf("stranger", "Administration", ""); got != havre.RightNone {

@@ -140,7 +140,7 @@
 		const row = b.closest("tr"), list = all(".cell button", row), rows = all("tbody tr:not([hidden])", b.closest("table"));
 		const x = list.indexOf(b), y = rows.indexOf(row);
 		const go = (to) => { if (to) { e.preventDefault(); to.focus(); to.scrollIntoView({ block: "nearest", inline: "nearest" }); } };
-		const at = (line, column) => rows[line] && all(".cell button", rows[line])[column];
+		const at = (line, column) => rows[line] && (one(".cell:nth-child(" + (column + 2) + ") button", rows[line]) || (line > y ? at(line + 1, column) : line > 0 && at(line - 1, column)));
 		const key = e.key.toLowerCase();
 		if (key === "arrowright") go(list[x + 1]);
 		else if (key === "arrowleft") go(list[x - 1]);
