@@ -61,6 +61,7 @@ func (s *Server) showJoin(x *exchange, status int, wrong string) error {
 	}
 	// The address is a secret: nobody else is told it.
 	x.w.Header().Set("Referrer-Policy", "no-referrer")
+	x.w.Header().Set("Cache-Control", "no-store")
 	return x.pageStatus(status, "account/join", page{Title: x.t("account.join.title"), Data: v, Bare: true})
 }
 

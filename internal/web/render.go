@@ -75,7 +75,9 @@ func (x *exchange) render(status int, name, block string, data any) error {
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Language", x.lang)
 	h.Add("Vary", "Cookie, Accept-Language, Accept-Encoding, Hx-Request")
-	if status == http.StatusOK && (x.r.Method == http.MethodGet || x.r.Method == http.MethodHead) {
+	// What a page has said not to be kept, for it shows a secret, is not.
+	keep := h.Get("Cache-Control") != "no-store"
+	if keep && status == http.StatusOK && (x.r.Method == http.MethodGet || x.r.Method == http.MethodHead) {
 		sum := sha256.Sum256(b.Bytes())
 		tag := `W/"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`
 		h.Set("Etag", tag)
