@@ -114,9 +114,9 @@ func (v *view) stepIn(e *ledgerEntry, abs svn.Path) *step {
 			source, ok := v.rel(c.CopyFrom.Path.Join(string(below)))
 			s.moved, s.path, s.rev = true, source, c.CopyFrom.Rev
 			s.born = !ok
-			if here, _ := v.rel(abs); c.Action == svn.ActionReplace && source == here {
+			if here, _ := v.rel(abs); c.Action == svn.ActionReplace && c.Path == abs && (source == here || !takenAway(e, c.CopyFrom.Path)) {
 				// An older version was put back over the one of the time: these are versions too.
-				s.moved, s.touched, s.content, s.rev = false, true, true, e.Rev-1
+				s.moved, s.touched, s.content, s.rev, s.path, s.born = false, true, true, e.Rev-1, here, false
 			}
 		}
 		if found != nil && found.touched && c.Path != abs {
@@ -131,6 +131,14 @@ func (v *view) stepIn(e *ledgerEntry, abs svn.Path) *step {
 		found, longest = s, len(c.Path)
 	}
 	return found
+}
+
+// takenAway says whether the revision deleted what was at the path.
+func takenAway(e *ledgerEntry, abs svn.Path) bool {
+	return slices.ContainsFunc(e.changes, func(c svn.PathChange) bool {
+		_, in := abs.Rel(c.Path)
+		return in && c.Action == svn.ActionDelete
+	})
 }
 
 // Deletion is something that somebody deleted.

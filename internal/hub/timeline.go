@@ -179,3 +179,11 @@ func (p *RestorePlan) Renames(then map[string]*Since, at *Spot) {
 	}
 	slices.SortFunc(p.Names, func(a, b Transfer) int { return a.To.Compare(b.To) })
 }
+
+// RestoreVersion makes an older version of the file at the spot the newest one; path is where it was then.
+func (h *Hub) RestoreVersion(ctx context.Context, c *havre.Caller, now *Spot, path svn.Path, rev svn.Revnum) (*Done, error) {
+	return h.do(ctx, c, now, "", []havre.Change{
+		{Kind: havre.ChangeDelete, Path: now.Path, Base: now.Folder.Head},
+		{Kind: havre.ChangeCopy, Path: now.Path, Base: svn.InvalidRevnum, CopyFrom: svn.CopySource{Path: path, Rev: rev}},
+	})
+}
