@@ -76,7 +76,11 @@ func (c *joinCmd) showFolders(ctx context.Context, con *console, id *home.Identi
 	default:
 		fmt.Fprintln(con.out, "\nFolders:")
 		for _, f := range folders {
-			fmt.Fprintf(con.out, "  %s (%s)\n", shown(f.Name), f.Right)
+			right := f.Right.String()
+			if f.Right == havre.RightNone {
+				right = "parts of it"
+			}
+			fmt.Fprintf(con.out, "  %s (%s)\n", shown(f.Name), right)
 		}
 		fmt.Fprintf(con.out, "\nNext: havre add %s DIR, then: havre run\n", quoteArg(folders[0].Name))
 	}

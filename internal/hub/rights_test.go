@@ -269,9 +269,13 @@ type followed struct {
 }
 
 // follow lists and follows.
-func (w *world) follow(c *havre.Caller) *followed {
+func (w *world) follow(c *havre.Caller) *followed { return w.followIn(c, "") }
+
+// followIn follows a directory of the folder.
+func (w *world) followIn(c *havre.Caller, root svn.Path) *followed {
 	w.t.Helper()
 	f := &followed{w: w, c: c, scope: w.scope, tree: map[svn.Path]havre.Kind{}}
+	f.scope.Root = root
 	folder := ok(w.Folders(w.t.Context(), c))(w.t)[0]
 	f.cursor, f.scope.View = folder.Head, folder.View
 	for item, err := range w.List(w.t.Context(), c, f.scope, f.cursor, "") {
@@ -465,6 +469,58 @@ func TestWhatIsHiddenDoesNotLeak(t *testing.T) {
 	f.until("a", "a/b", "a/b/f", "a/x")
 	if said := strings.Join(f.said, "\n"); strings.Contains(said, "hr") {
 		t.Errorf("messages that bob got:\n%s", said)
+	}
+}
+
+// TestRightsOfASubtree: a replica of a directory in a folder knows only of that.
+func TestRightsOfASubtree(t *testing.T) {
+	w := newWorld(t)
+	ada := w.join("ada", "laptop", havre.RightManage)
+	bob := w.join("bob", "laptop", havre.RightRead)
+	w.tree(ada)
+	f := w.followIn(bob, "a")
+	f.until("b", "b/f", "x")
+	w.grantAt(bob, "hr", havre.RightNone)
+	w.grantAt(bob, "a/b", havre.RightNone)
+	f.until("x")
+	w.grantAt(bob, "a", havre.RightNone)
+	f.until()
+	// It waits, also when it comes again, and its heart goes on beating.
+	f.stop()
+	<-f.ended
+	if head := ok(w.Head(t.Context(), bob, f.scope))(t); head != 1 {
+		t.Errorf("head %d for somebody without access, want r1", head)
+	}
+	w.must(ada, put("a/y", "2", unknown), put("hr/z", "2", unknown))
+	f.start()
+	w.ungrantAt(bob, "a/b")
+	w.grantAt(bob, "a/b", havre.RightRead)
+	f.until("b", "b/f")
+	w.ungrantAt(bob, "a")
+	f.until("b", "b/f", "x", "y")
+	// The same shape of another folder is another thing.
+	if _, err := w.console().AddFolder(t.Context(), "Other"); err != nil {
+		t.Fatal(err)
+	}
+	other := f.scope
+	other.Folder = ok(w.console().Folders(t.Context()))(t)[1].ID
+	wantCode(t, w.Follow(t.Context(), bob, other, 0, "", nil), havre.CodeDenied)
+	// A closed account has no rights, and loses nothing from its disks.
+	if err := w.console().SetUserDisabled(t.Context(), "bob", true); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		select {
+		case r := <-f.events:
+			f.apply(r)
+			if len(r.Removed) > 0 {
+				t.Errorf("told to remove %q", r.Removed)
+			}
+			continue
+		case err := <-f.ended:
+			wantCode(t, err, havre.CodeUnauthenticated)
+		}
+		break
 	}
 }
 
