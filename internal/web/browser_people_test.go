@@ -82,6 +82,7 @@ func TestPeopleStory(t *testing.T) {
 		{"rights", "/admin/rights"},
 		{"rights-people", "/admin/rights?by=people"},
 		{"rights-exceptions", "/admin/rights?by=exceptions"},
+		{"share", folderAddress("Projets", permits) + "?access"},
 		{"access", "/access" + strings.TrimPrefix(folderAddress("Projets", permits), "/f")},
 	}
 	for _, look := range []struct {

@@ -26,6 +26,7 @@ func (s *Server) peopleRoutes() []route {
 		{pattern: "POST /admin/people/{person}/reset", need: needAdmin, handle: s.resetPerson},
 		{pattern: "POST /admin/people/{person}/invite", need: needAdmin, handle: s.invitePersonAgain},
 		{pattern: "POST /admin/people/{person}/delete", need: needAdmin, handle: s.deletePerson},
+		{pattern: "POST /admin/people/{person}/groups", need: needAdmin, handle: s.joinGroup},
 		{pattern: "POST /admin/people/{person}/signout", need: needAdmin, handle: s.signOutPerson},
 	}
 }

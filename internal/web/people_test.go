@@ -201,6 +201,9 @@ func TestPersonActions(t *testing.T) {
 	}
 	wantText(t, s.get("maelle", "/admin/people?show=suspended"), "Karim H.")
 	wantStatus(t, s.post("maelle", "/admin/people/karim/suspend", url.Values{"suspend": {"0"}}), 303)
+	wantStatus(t, s.post("maelle", "/admin/people/karim/groups", url.Values{"group": {"Communication"}}), 303)
+	wantText(t, s.get("maelle", "/admin/groups/Communication"), "Karim H.")
+	wantStatus(t, s.post("maelle", "/admin/people/karim/groups", url.Values{"group": {"Nobody"}}), 404)
 	a := s.post("maelle", "/admin/people/karim/reset", nil)
 	wantStatus(t, a, 200)
 	if !joinAddress.MatchString(a.body) {
@@ -216,7 +219,7 @@ func TestPersonActions(t *testing.T) {
 		wantStatus(t, s.post("maelle", "/admin/people/maelle/"+action, url.Values{"suspend": {"1"}}), 422)
 	}
 	wantStatus(t, s.post("maelle", "/admin/people/maelle/change", url.Values{"display": {"M"}, "role": {"member"}}), 422)
-	for _, action := range []string{"suspend", "delete", "change", "reset", "invite", "signout"} {
+	for _, action := range []string{"suspend", "delete", "change", "reset", "invite", "signout", "groups"} {
 		wantStatus(t, s.post("tom", "/admin/people/lena/"+action, url.Values{"suspend": {"1"}}), 404)
 	}
 }

@@ -30,6 +30,7 @@ type personPage struct {
 	Devices                  []deviceLine
 	Behind                   string // one sentence about the worst device
 	Groups                   []*circle
+	Others                   []string // groups that the person is not directly in
 	Sessions                 int
 
 	Ask    *askAnswer
@@ -130,6 +131,11 @@ func (s *Server) personWith(x *exchange, status int, change func(*personPage)) e
 		return err
 	}
 	p.Groups = d.groupsOf(u.ID)
+	for i := range d.groups {
+		if !slices.Contains(d.groups[i].Members, u.ID) {
+			p.Others = append(p.Others, d.groups[i].Name)
+		}
+	}
 	if err := p.reach(x, b, d); err != nil {
 		return err
 	}

@@ -167,6 +167,27 @@ func (s *Server) suspendPerson(x *exchange) error {
 	return x.redirect(x.back(personAddress(u.Name)))
 }
 
+// joinGroup puts a person into a group.
+func (s *Server) joinGroup(x *exchange) error {
+	u, err := x.chosenPerson()
+	if err != nil {
+		return err
+	}
+	d, err := readDirectory(x.ctx(), x.admin())
+	if err != nil {
+		return err
+	}
+	g := d.group(x.r.PostFormValue("group"))
+	if g == nil {
+		return notFound()
+	}
+	if err := x.admin().SetMember(x.ctx(), g.ID, u.ID, true); err != nil {
+		return err
+	}
+	x.toastMember("groups.added", g, &u, nil, "remove")
+	return x.redirect(personAddress(u.Name))
+}
+
 // signOutPerson ends all sessions in browsers.
 func (s *Server) signOutPerson(x *exchange) error {
 	u, err := x.chosenPerson()
