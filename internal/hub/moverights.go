@@ -3,6 +3,7 @@ package hub
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/havre-cloud/havre/internal/havre"
 	"github.com/havre-cloud/havre/internal/store"
@@ -25,8 +26,19 @@ type movedRights struct {
 func (h *Hub) moveRights(ctx context.Context, p *plan) (*movedRights, error) {
 	m := &movedRights{store: h.store}
 	moves := p.moves()
+	if len(moves) == 0 {
+		return m, nil
+	}
+	all, err := h.store.Grants(ctx, p.v.folder.ID)
+	if err != nil {
+		return nil, err
+	}
 	for _, mv := range moves {
-		old, made, err := h.store.CopyGrants(ctx, actor(p.caller), p.v.folder.ID, p.v.inFolder(mv.From), p.v.inFolder(mv.To))
+		from := p.v.inFolder(mv.From)
+		if !slices.ContainsFunc(all, func(g store.Grant) bool { _, in := g.Path.Rel(from); return in }) {
+			continue
+		}
+		old, made, err := h.store.CopyGrants(ctx, actor(p.caller), p.v.folder.ID, from, p.v.inFolder(mv.To))
 		if err != nil {
 			return nil, errors.Join(err, m.undo(ctx))
 		}

@@ -22,36 +22,30 @@ type reach struct {
 	shape string
 }
 
-// newReach reads the grants that one person has, in whatever folders.
+// newReach reads the grants that one person has, in whatever folders. On one path a grant to the person
+// beats those to groups, and among these the widest wins.
 func newReach(grants []store.Grant, folder havre.FolderID) *reach {
 	r := &reach{at: map[svn.Path]havre.Right{}}
+	personal := map[svn.Path]bool{}
 	for i := range grants {
 		g := &grants[i]
-		if _, done := r.at[g.Path]; !done && g.Folder == folder {
-			r.at[g.Path] = decided(grants, folder, g.Path)
+		if g.Folder != folder {
+			continue
+		}
+		before, there := r.at[g.Path]
+		if !there {
 			r.paths = append(r.paths, g.Path)
+		}
+		switch {
+		case g.User != "":
+			r.at[g.Path], personal[g.Path] = g.Right, true
+		case !personal[g.Path]:
+			r.at[g.Path] = max(before, g.Right)
 		}
 	}
 	slices.SortFunc(r.paths, svn.Path.Compare)
 	r.shape = r.describe()
 	return r
-}
-
-// decided returns the right that the grants on one path give: one to the person beats those to groups,
-// and among these the widest wins.
-func decided(grants []store.Grant, folder havre.FolderID, path svn.Path) havre.Right {
-	right := havre.RightNone
-	for i := range grants {
-		g := &grants[i]
-		if g.Folder != folder || g.Path != path {
-			continue
-		}
-		if g.User != "" {
-			return g.Right
-		}
-		right = max(right, g.Right)
-	}
-	return right
 }
 
 // right returns what the person may do at a path of the folder.
