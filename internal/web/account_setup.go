@@ -14,11 +14,11 @@ import (
 type setup struct {
 	*door
 	Step    int
-	Closed  bool // the server is set up already
+	Called  string // the server
+	Closed  bool   // the server is set up already
 	Code    string
 	Name    string
 	Display string
-	Email   string
 	Folders []setupFolder
 	Other   string
 	People  string
@@ -43,7 +43,7 @@ func (s *Server) setupPage(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	v := &setup{door: s.door(x), Step: 1, Closed: !needs, Code: x.r.FormValue("code")}
+	v := &setup{door: s.door(x), Step: 1, Closed: !needs, Code: x.r.FormValue("code"), Called: s.hub.ServerName()}
 	if needs {
 		if v.Name, err = s.hub.FirstAdminName(x.ctx()); err != nil {
 			return err
@@ -58,17 +58,23 @@ func (s *Server) showSetup(x *exchange, status int, v *setup) error {
 	return x.pageStatus(status, "account/setup", page{Title: x.t("account.setup.title"), Data: v, Bare: true})
 }
 
-// setUp is the first step: the administrator's name and password.
+// setUp is the first step: the administrator's name and password, and what the server is called.
 func (s *Server) setUp(x *exchange) error {
 	f := x.r.PostFormValue
-	v := &setup{door: s.door(x), Step: 1, Code: f("code"), Name: strings.TrimSpace(f("name")), Display: f("display"), Email: f("email")}
+	v := &setup{door: s.door(x), Step: 1, Code: f("code"), Name: strings.TrimSpace(f("name")), Display: f("display"), Called: strings.TrimSpace(f("server"))}
 	if strings.TrimSpace(v.Display) == "" {
 		v.Display = v.Name
 	}
 	token, session, err := s.hub.SetUp(x.ctx(), hub.Setup{
-		Code: v.Code, Name: v.Name, DisplayName: v.Display, Email: v.Email, Password: f("password"),
+		Code: v.Code, Name: v.Name, DisplayName: v.Display, Password: f("password"),
 		Address: x.r.RemoteAddr, Agent: x.r.UserAgent(),
 	})
+	if err == nil && v.Called != "" && v.Called != s.hub.ServerName() {
+		// Somebody is signed in now: a name that cannot be one is put right in the settings.
+		if err := s.hub.SetServerName(x.ctx(), store.Actor{Name: session.User.Name}, v.Called); sayable(err) == "" && err != nil {
+			return err
+		}
+	}
 	if err == nil {
 		return x.enter(token, session, "/setup/folders")
 	}
@@ -110,8 +116,7 @@ func (s *Server) showSetupFolders(x *exchange, status int, other, wrong string) 
 	return s.showSetup(x, status, v)
 }
 
-// setUpFolders is the second step: the organisation's name and the first folders, which the
-// administrator manages.
+// setUpFolders is the second step: the first folders, which the administrator manages.
 func (s *Server) setUpFolders(x *exchange) error {
 	if err := x.parseForm(); err != nil {
 		return err

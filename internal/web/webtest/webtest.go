@@ -1,7 +1,7 @@
 // Package webtest looks at pages with a real Chromium, for tests: screenshots, rules of accessibility,
 // what the console says, which hosts were asked, and how long things take.
 //
-// Start opens one browser; its tabs are for one goroutine each.
+// Start and Attach open one browser; its tabs are for one goroutine each.
 package webtest
 
 import (
@@ -47,6 +47,13 @@ func Start(t *testing.T, handler http.Handler) *Browser {
 	server.EnableHTTP2 = true
 	server.StartTLS()
 	t.Cleanup(server.Close)
+	return Attach(t, server.URL)
+}
+
+// Attach opens a browser that looks at a server which is there already, https://HOST:PORT; it ends with
+// the test.
+func Attach(t *testing.T, address string) *Browser {
+	t.Helper()
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath("chromium"), chromedp.NoSandbox, chromedp.IgnoreCertErrors, chromedp.DisableGPU,
 		chromedp.UserDataDir(t.TempDir()), chromedp.WSURLReadTimeout(time.Minute),
@@ -65,7 +72,7 @@ func Start(t *testing.T, handler http.Handler) *Browser {
 	if err := chromedp.Run(ctx); err != nil {
 		t.Fatalf("start chromium: %v", err)
 	}
-	return &Browser{URL: server.URL, ctx: ctx}
+	return &Browser{URL: address, ctx: ctx}
 }
 
 // Size is one of the sizes that pages are looked at in.
