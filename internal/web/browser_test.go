@@ -5,17 +5,22 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
 
+	"github.com/havre-cloud/havre/internal/store"
 	"github.com/havre-cloud/havre/internal/web/webtest"
 )
 
 // maxTransfer is how many bytes a page may cost at the first visit.
 const maxTransfer = 250 << 10
 
-// pageSamples are addresses for which the places of the pattern are not enough.
-var pageSamples = map[string]string{}
+// views are pages of which the table has only the pattern.
+var views = []string{
+	addressOf() + "?view=grid", addressOf() + "?details=Plan%20masse.jpg", addressOf() + "?access", addressOf() + "?deleted",
+	addressOf() + "?at=r12", addressOf("Fish market – structural notes for the Falmouth team.md"),
+}
 
 // TestEveryPage opens every page of the table: in English on a desktop with light colours, and in French on a
 // phone with dark ones. No rule of accessibility is broken, the console is empty, no other host is
@@ -34,11 +39,12 @@ func TestEveryPage(t *testing.T) {
 	} {
 		t.Run(look.name, func(t *testing.T) {
 			tab := b.Tab(t, look.size, look.cookies)
-			for _, rt := range s.table() {
+			table := s.table()
+			for _, v := range views {
+				table = append(table, route{pattern: "GET " + v, need: needFolder})
+			}
+			for _, rt := range table {
 				method, address := at(rt.pattern, samples)
-				if a, ok := pageSamples[rt.pattern]; ok {
-					address = a
-				}
 				person := "maelle"
 				if rt.need == needNothing {
 					person = ""
@@ -93,6 +99,18 @@ func TestFrame(t *testing.T) {
 	tab.Run(chromedp.Click(".person"), chromedp.Click(`[name="lang"][value="fr"]`))
 	tab.Until(`document.documentElement.lang === "fr"`)
 	tab.Screenshot("frame-404-fr")
+	// What others change appears by itself, and the focus stays where it was.
+	admin := b.Tab(t, webtest.Desktop, map[string]string{cookieSession: s.tokens["maelle"]})
+	admin.Open("/admin/folders")
+	admin.Until(`document.querySelector("[data-live]")`)
+	admin.Eval(`document.querySelector('#folders a, #main a').focus(); document.activeElement.id = "marked"; true`, nil)
+	time.Sleep(2 * adminEvery)
+	if _, err := s.hub.Admin(store.Console).AddFolder(t.Context(), "Nouveau"); err != nil {
+		t.Fatal(err)
+	}
+	admin.Until(`document.querySelector("#main").textContent.includes("Nouveau")`)
+	admin.Until(`document.activeElement !== document.body`)
+
 	phone := b.Tab(t, webtest.Phone, map[string]string{cookieSession: s.tokens["tom"]})
 	phone.Expect("404")
 	phone.Open("/nowhere")

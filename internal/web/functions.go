@@ -16,6 +16,7 @@ func (c *bound) funcs(ts *templates) template.FuncMap {
 	return template.FuncMap{
 		"t":        func(key string, args ...any) string { return c.x.t(key, args...) },
 		"th":       func(key string, args ...any) template.HTML { return c.x.s.texts.html(c.x.lang, key, args...) },
+		"texts":    func(prefix string) (string, error) { return c.x.s.texts.begin(c.x.lang, prefix) },
 		"icon":     ts.icon,
 		"glyph":    ts.glyph,
 		"state":    ts.state,
@@ -34,6 +35,7 @@ func (c *bound) funcs(ts *templates) template.FuncMap {
 		"name":     fileName,
 		"visible":  visible,
 		"initials": initials,
+		"fullname": func(login string) string { return c.x.authorName(login) },
 		"avatar":   avatar,
 		"link":     func(folder string, path any) string { return folderAddress(folder, fmt.Sprint(path)) },
 		"lang":     func() string { return c.x.lang },

@@ -8,6 +8,7 @@ import (
 	"encoding/base32"
 	"errors"
 	"fmt"
+	"log/slog"
 	"mime"
 	"net/http"
 	"runtime/debug"
@@ -41,20 +42,54 @@ func (s *Server) guard(next http.Handler) http.Handler {
 // serve answers the requests of one route.
 func (s *Server) serve(rt route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		x := &exchange{w: w, r: r, s: s, hub: s.hub, now: time.Now()}
+		begun := &beginning{ResponseWriter: w}
+		x := &exchange{w: begun, r: r, s: s, hub: s.hub, now: time.Now()}
 		defer func() {
 			if p := recover(); p != nil {
 				if p == http.ErrAbortHandler { //nolint:errorlint // net/http compares it so
 					panic(p)
 				}
-				s.fail(x, fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
+				s.failIn(x, begun, fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
 			}
 		}()
 		if err := s.answer(x, rt); err != nil {
-			s.fail(x, err)
+			s.failIn(x, begun, err)
 		}
 	})
 }
+
+// failIn is fail, or the end of the connection if the answer has begun: who gets it must not take it
+// for whole.
+func (s *Server) failIn(x *exchange, begun *beginning, err error) {
+	if !begun.wrote {
+		s.fail(x, err)
+		return
+	}
+	if x.ctx().Err() == nil {
+		s.log.LogAttrs(x.ctx(), slog.LevelWarn, "answer cut off", slog.String("path", x.r.URL.Path), slog.Any("error", err))
+	}
+	panic(http.ErrAbortHandler)
+}
+
+// beginning knows whether an answer has begun.
+type beginning struct {
+	http.ResponseWriter
+
+	wrote bool
+}
+
+func (b *beginning) WriteHeader(status int) {
+	b.wrote = b.wrote || status >= http.StatusOK
+	b.ResponseWriter.WriteHeader(status)
+}
+
+func (b *beginning) Write(p []byte) (int, error) {
+	b.wrote = true
+	return b.ResponseWriter.Write(p)
+}
+
+// Unwrap is for http.ResponseController.
+func (b *beginning) Unwrap() http.ResponseWriter { return b.ResponseWriter }
 
 // answer does what is to be done before the handler, and calls it.
 func (s *Server) answer(x *exchange, rt route) error {

@@ -31,8 +31,8 @@ type route struct {
 	// body is how many bytes a request may have; 1 MiB if zero, any number if negative: the handler
 	// has its own bound then.
 	body int64
-	// foreign says that the request carries no token of the session's forms, because who sends it
-	// has no page of ours yet. Requests of other origins are refused nevertheless.
+	// foreign says that the handler looks for the token of the session's forms itself, because the
+	// body is too large to be read before it. Requests of other origins are refused before.
 	foreign bool
 }
 
@@ -40,17 +40,21 @@ type route struct {
 func (s *Server) table() []route {
 	return slices.Concat(
 		s.coreRoutes(),
+		s.filesRoutes(),
 		s.accountRoutes(),
 		s.peopleRoutes(),
 		s.groupsRoutes(),
 		s.rightsRoutes(),
 		s.accessRoutes(),
+		s.uploadRoutes(),
+		s.searchRoutes(),
 		s.overviewRoutes(),
 		s.foldersRoutes(),
 		s.devicesRoutes(),
 		s.heldRoutes(),
 		s.logRoutes(),
 		s.settingsRoutes(),
+		s.historyRoutes(),
 	)
 }
 

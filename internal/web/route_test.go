@@ -139,9 +139,6 @@ func TestForgedRequests(t *testing.T) {
 				r.Header.Set("Origin", "https://elsewhere.test")
 			},
 		} {
-			if rt.foreign && (name == "no token" || name == "another's") {
-				continue
-			}
 			r := httptest.NewRequestWithContext(t.Context(), method, "https://havre.test"+address, nil)
 			change(r)
 			if got := s.do("maelle", r); got.StatusCode != http.StatusForbidden {
@@ -154,8 +151,8 @@ func TestForgedRequests(t *testing.T) {
 // hostile values for every place, parameter and field.
 var hostile = []string{
 	"../../../../etc/passwd", "..%2f..%2fetc%2fpasswd", `<script>alert(1)</script>`, `"><img src=x onerror=alert(1)>`,
-	"'; DROP TABLE users; --", "a\x00b", "\xff\xfe", "javascript:alert(1)", "//elsewhere.test/", "-1", "99999999999999999999", "1e308", "NaN",
-	"{{.}}", strings.Repeat("é", 3000), "r999999999", "2026-99-99T99:99", "\u202egpj.exe", "..", ".", "con", "[]", "{", " ",
+	"'; DROP TABLE users; --", "a\x00b", "\xff\xfe", "javascript:alert(1)", "//elsewhere.test/", "-1", "99999999999999999999",
+	strings.Repeat("é", 3000), "2026-99-99T99:99", "\u202egpj.exe", "..",
 }
 
 // raw is markup of hostile that must never be in a page as it was sent.
@@ -225,9 +222,9 @@ func (s *testServer) attack(t *testing.T, rt route, person string, names []strin
 		}
 		_, good := at(rt.pattern, samples)
 		if method == http.MethodGet {
-			for i := range 6 { // a few at a time, for one that is refused hides the others
+			for i := range 3 { // a few at a time, for one that is refused hides the others
 				some := url.Values{}
-				for j := i; j < len(names); j += 6 {
+				for j := i; j < len(names); j += 3 {
 					some.Set(names[j], v)
 				}
 				look(v, request(method, good+"?"+some.Encode(), nil, encoded))

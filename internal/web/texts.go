@@ -75,6 +75,24 @@ func (t *texts) text(lang, key string, args ...any) string {
 	return t.fill(lang, key, args, func(s string) string { return s })
 }
 
+// begin returns the texts whose keys begin with prefix as JSON, without the prefix, for a script: a
+// string, or an object of one and other.
+func (t *texts) begin(lang, prefix string) (string, error) {
+	found := map[string]any{}
+	for key, s := range t.byLang[lang] {
+		name, ok := strings.CutPrefix(key, prefix)
+		switch {
+		case !ok:
+		case s.one != "":
+			found[name] = map[string]string{"one": s.one, "other": s.other}
+		default:
+			found[name] = s.other
+		}
+	}
+	b, err := json.Marshal(found)
+	return string(b), err
+}
+
 // html is text for a sentence that contains markup; what is filled in is escaped.
 func (t *texts) html(lang, key string, args ...any) template.HTML {
 	return template.HTML(t.fill(lang, key, args, template.HTMLEscapeString)) //nolint:gosec // our own text, escaped values

@@ -47,15 +47,18 @@ type Options struct {
 
 // Server answers browsers.
 type Server struct {
-	hub     *hub.Hub
-	opts    Options
-	log     *slog.Logger
-	texts   *texts
-	assets  *assets
-	pages   *templates
-	cross   *http.CrossOriginProtection
-	live    *live
-	handler http.Handler
+	hub      *hub.Hub
+	opts     Options
+	log      *slog.Logger
+	texts    *texts
+	assets   *assets
+	pages    *templates
+	cross    *http.CrossOriginProtection
+	live     *live
+	names    fullNames
+	listings listings
+	thumbs   *thumbs
+	handler  http.Handler
 }
 
 // New returns the pages of h.
@@ -75,6 +78,7 @@ func New(h *hub.Hub, opts Options) (*Server, error) {
 		return nil, fmt.Errorf("web: %w", err)
 	}
 	s.live = newLive(s)
+	s.thumbs = newThumbs(h.CacheDir("thumbnails"))
 	s.handler = s.routes(s.table())
 	return s, nil
 }
