@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -119,8 +120,8 @@ func (v *view) browse(ctx context.Context, n *svn.Node, rev svn.Revnum) (*Entry,
 	if e.Entry, err = v.entry(ctx, n, rev); err != nil {
 		return nil, err
 	}
-	if e.Bare {
-		return e, nil // who changed what in it is not for this person
+	if e.Bare || n.Kind == svn.KindDir && !v.seesAll(p) {
+		return e, nil // who changed what in it may not be for this person
 	}
 	if e.Changed, err = v.repo.ledger.act(ctx, n.CreatedRev); err != nil {
 		return nil, err
@@ -366,3 +367,55 @@ func (h *Hub) Directories(ctx context.Context, c *havre.Caller, folder string, l
 	slices.Sort(list)
 	return list, nil
 }
+
+// FullNames returns the names of all people, those who have been deleted excepted, by their logins.
+func (h *Hub) FullNames(ctx context.Context) (map[string]string, error) {
+	users, err := h.store.Users(ctx)
+	if err != nil {
+		return nil, err
+	}
+	names := make(map[string]string, len(users))
+	for i := range users {
+		names[users[i].Name] = users[i].DisplayName
+	}
+	return names, nil
+}
+
+// Below counts the files in and below the paths of the directory at the spot, and their bytes, up to limit files.
+func (h *Hub) Below(ctx context.Context, at *Spot, paths []svn.Path, limit int) (files int, bytes int64, err error) {
+	for _, p := range paths {
+		for n, err := range at.v.walk(ctx, p, at.Rev, "") {
+			if err != nil {
+				return files, bytes, explain(err, p)
+			}
+			q, ok := at.v.rel(n.Path)
+			if !ok || n.Kind != svn.KindFile || !at.v.reach.reads(at.v.inFolder(q)) {
+				continue
+			}
+			files++
+			if bytes += n.Size; files >= limit {
+				return files, bytes, nil
+			}
+		}
+	}
+	return files, bytes, nil
+}
+
+// FileNames returns the names of the files beside the one at the spot that the caller may read, itself
+// included.
+func (h *Hub) FileNames(ctx context.Context, at *Spot) ([]string, error) {
+	var names []string
+	for n, err := range at.v.repo.List(ctx, at.v.abs(at.Path.Dir()), at.Rev, false) {
+		if err != nil {
+			return nil, explain(err, at.Path)
+		}
+		if p, ok := at.v.rel(n.Path); ok && n.Kind == svn.KindFile && at.v.reach.reads(at.v.inFolder(p)) {
+			names = append(names, p.Name())
+		}
+	}
+	return names, nil
+}
+
+// CacheDir returns the directory of a cache, which is made by who writes into it; it may be removed at any
+// time.
+func (h *Hub) CacheDir(name string) string { return filepath.Join(h.dir, "cache", name) }

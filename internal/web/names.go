@@ -1,0 +1,44 @@
+package web
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+)
+
+// fullNames knows the names of people by their logins, as they were a few seconds ago.
+type fullNames struct {
+	mu    sync.Mutex
+	asked time.Time
+	of    map[string]string
+}
+
+// namesAge is how old the names that pages show may be.
+const namesAge = 5 * time.Second
+
+// fullName returns the name of the person with that login, which may have gone: then the login.
+func (s *Server) fullName(ctx context.Context, login string) string {
+	n := &s.names
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if time.Since(n.asked) >= namesAge {
+		of, err := s.hub.FullNames(ctx)
+		if err != nil {
+			s.log.LogAttrs(ctx, slog.LevelWarn, "names of people not read", slog.Any("error", err))
+		} else {
+			n.of, n.asked = of, time.Now()
+		}
+	}
+	if name := n.of[login]; name != "" {
+		return name
+	}
+	return login
+}
+
+// firstName returns the first of the names of the person with that login, for lists.
+func (x *exchange) firstName(login string) string {
+	first, _, _ := strings.Cut(x.s.fullName(x.ctx(), login), " ")
+	return first
+}
