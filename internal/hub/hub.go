@@ -69,6 +69,7 @@ type Hub struct {
 	nameMu   sync.RWMutex // guards name
 	presence *presence
 	measures *measures
+	names    names
 	started  time.Time
 }
 
@@ -150,6 +151,7 @@ func (h *Hub) Run(ctx context.Context) error {
 	tick := time.NewTicker(janitorEvery)
 	defer tick.Stop()
 	for {
+		h.names.sweep(time.Now().Add(-indexLife))
 		if err := h.repos.sweep(time.Now().Add(-uploadLife)); err != nil {
 			h.log.LogAttrs(ctx, slog.LevelWarn, "unfinished repositories not removed", slog.Any("error", err))
 		}

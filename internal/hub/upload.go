@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/havre-cloud/havre/internal/havre"
 	"github.com/havre-cloud/havre/internal/relay"
+	"github.com/havre-cloud/havre/svn"
 )
 
 // uploadLife is how long an upload waits for its device to come back.
@@ -265,4 +267,27 @@ func (u *uploads) expire(before time.Time) (int, error) {
 		}
 	}
 	return gone, errors.Join(errs...)
+}
+
+// UploadExpires returns until when an upload that nobody goes on with is kept.
+func (h *Hub) UploadExpires() time.Time { return h.now().Add(uploadLife) }
+
+// BeginUploadIn opens an upload for the folder with that name in which the caller may write somewhere.
+func (h *Hub) BeginUploadIn(ctx context.Context, c *havre.Caller, folder string, size int64) (havre.UploadID, error) {
+	at, err := h.Spot(ctx, c, folder, "", svn.InvalidRevnum)
+	if err != nil {
+		return "", err
+	}
+	if size < 0 {
+		return "", invalid("an upload cannot have %d bytes", size)
+	}
+	if !at.v.reach.writesSomewhere() {
+		return "", denied("you may not write in the folder %s: ask who manages it", at.Folder.Name)
+	}
+	return h.uploads.begin(c.Device, size)
+}
+
+// writesSomewhere says whether the person may write anywhere in the folder.
+func (r *reach) writesSomewhere() bool {
+	return slices.ContainsFunc(r.paths, func(p svn.Path) bool { return r.at[p] >= havre.RightWrite })
 }

@@ -1,0 +1,73 @@
+package hub
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/havre-cloud/havre/svn"
+)
+
+func TestFoldName(t *testing.T) {
+	for in, want := range map[string]string{
+		"Façade NORD": "facade nord", "Œuvres": "oeuvres", "ÉTÉ": "ete", "plain.TXT": "plain.txt", "e\u0301t\u00e9": "ete", "L’été": "l'ete", "漢字": "漢字",
+	} {
+		if got := FoldName(in); got != want {
+			t.Errorf("FoldName(%q) is %q, want %q", in, got, want)
+		}
+	}
+}
+
+func TestMatch(t *testing.T) {
+	items := []*indexed{}
+	for i, p := range []string{
+		"Devis halle.pdf", "Projet/Comparaison des devis de la halle.pdf", "halle/devis.txt", "Devis", "devisé", "autre.txt",
+	} {
+		items = append(items, &indexed{path: svn.Path(p), folded: FoldName(svn.Path(p).Name()), rev: svn.Revnum(i + 1)})
+	}
+	for query, want := range map[string][]string{
+		"devis halle": {"Devis halle.pdf", "Projet/Comparaison des devis de la halle.pdf", "halle/devis.txt"},
+		"hal DEV":     {"Projet/Comparaison des devis de la halle.pdf", "Devis halle.pdf", "halle/devis.txt"},
+		"devis":       {"Devis", "devisé", "halle/devis.txt", "Devis halle.pdf", "Projet/Comparaison des devis de la halle.pdf"},
+		"nothing":     nil,
+	} {
+		best := &bestHits{limit: 10}
+		for _, it := range items {
+			if score, ok := it.match(split(query)); ok && best.wants(score) {
+				best.add(SearchHit{Path: it.path, score: score})
+			}
+		}
+		best.finish()
+		var got []string
+		for _, h := range best.list {
+			got = append(got, string(h.Path))
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%q finds %q, want %q", query, got, want)
+		}
+	}
+}
+
+// TestSearchIsFast looks for names among 100,000, as somebody does who types.
+func TestSearchIsFast(t *testing.T) {
+	items := make([]*indexed, 100_000)
+	for i := range items {
+		p := svn.Path(fmt.Sprintf("dossier %d/sous-dossier/Compte rendu de réunion n° %d – façade.docx", i%100, i))
+		items[i] = &indexed{path: p, folded: FoldName(p.Name()), rev: svn.Revnum(i)}
+	}
+	words := split("facade reunion 4")
+	start := time.Now()
+	best := &bestHits{limit: 50}
+	for _, it := range items {
+		if score, ok := it.match(words); ok && best.wants(score) {
+			best.add(SearchHit{Path: it.path, score: score})
+		}
+	}
+	best.finish()
+	took := time.Since(start)
+	t.Logf("%d of 100,000 names in %v", len(best.list), took)
+	if took > time.Second { // 50 ms on an idle machine
+		t.Errorf("took %v", took)
+	}
+}
