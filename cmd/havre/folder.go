@@ -14,6 +14,12 @@ import (
 type folderCmd struct {
 	Add  folderAddCmd  `cmd:"" help:"Add a folder: a new, empty Subversion repository."`
 	List folderListCmd `cmd:"" help:"List the folders and who may do what."`
+
+	Adopt     folderAdoptCmd     `cmd:"" help:"Make a folder of a Subversion repository that is there."`
+	Rename    folderRenameCmd    `cmd:"" help:"Give a folder another name."`
+	Archive   folderArchiveCmd   `cmd:"" help:"Put a folder away; nothing is lost."`
+	Unarchive folderUnarchiveCmd `cmd:"" help:"Take an archived folder back into use."`
+	Quota     folderQuotaCmd     `cmd:"" help:"Bound what a folder's files may take."`
 }
 
 const folderHelp = `A new folder can be managed by the first administrator; everybody else needs --grant, or
@@ -79,13 +85,13 @@ func (c *folderListCmd) Run(ctx context.Context, con *console) error {
 	if err != nil {
 		return err
 	}
-	rows := [][]string{{"NAME", "RIGHTS", "REPOSITORY"}}
+	rows := [][]string{{"NAME", "RIGHTS", "REPOSITORY", ""}}
 	for i := range folders {
 		rights, err := a.rightsText(ctx, &folders[i])
 		if err != nil {
 			return err
 		}
-		rows = append(rows, []string{shown(folders[i].Name), rights, shown(a.RepositoryDir(&folders[i]))})
+		rows = append(rows, []string{shown(folders[i].Name), rights, shown(a.RepositoryDir(&folders[i])), conditionOf(&folders[i])})
 	}
 	_, err = fmt.Fprint(con.out, table(rows))
 	return err

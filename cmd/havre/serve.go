@@ -84,9 +84,11 @@ func (c *serveCmd) serve(ctx context.Context, con *console, h *hub.Hub) error {
 	}
 	fmt.Fprintf(con.out, "%shttps://%s\n", serveReady, listening)
 
+	meter := api.NewMeter()
 	pages, err := web.New(h, web.Options{
 		Logger: con.log, Version: programVersion(), Stopping: api.Stopping,
 		Address: reached(h, listening), Fingerprint: certs.Fingerprint(certificate.Leaf),
+		CertificateEnd: certificate.Leaf.NotAfter, Traffic: meter.LastHour,
 	})
 	if err != nil {
 		return err
@@ -95,7 +97,7 @@ func (c *serveCmd) serve(ctx context.Context, con *console, h *hub.Hub) error {
 	g.Go(func() error { return h.Run(ctx) })
 	g.Go(func() error { return trimMemory(ctx) })
 	g.Go(func() error {
-		return api.Serve(ctx, listener, certificate, api.NewHandler(h, api.Options{Logger: con.log, Pages: pages}), con.log)
+		return api.Serve(ctx, meter.Listener(listener), certificate, api.NewHandler(h, api.Options{Logger: con.log, Pages: pages}), con.log)
 	})
 	return g.Wait()
 }

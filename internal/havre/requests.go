@@ -77,7 +77,9 @@ const (
 	DecisionDelete          // the deletions happen
 )
 
-func (d Decision) String() string { return [...]string{"none", "keep", "delete"}[min(d, DecisionDelete)] }
+func (d Decision) String() string {
+	return [...]string{"none", "keep", "delete"}[min(d, DecisionDelete)]
+}
 
 // HeldDecision tells a device what a person decided about the Count deletions that wait in a replica.
 type HeldDecision struct {

@@ -64,7 +64,7 @@ func (a *Admin) CreateFolder(ctx context.Context, name string, manager havre.Use
 	return f, a.done(a.store.SetGrant(ctx, a.by, store.Grant{Folder: f.ID, User: manager, Right: havre.RightManage}))
 }
 
-// writable are the formats of FSFS that fsfs commits to.
+// oldestWritable is the first format of FSFS that fsfs commits to.
 const oldestWritable = 3
 
 // AdoptFolder makes a folder of a Subversion repository that is in a directory of the server's disks
@@ -102,7 +102,7 @@ func (a *Admin) checkAdopted(dir string) (string, error) {
 	if !filepath.IsAbs(dir) || strings.ContainsRune(dir, 0) || len(dir) > 1000 {
 		return "", invalid("%q is not the absolute path of a directory on the server, as in /srv/svn/project", dir)
 	}
-	real, err := filepath.EvalSymlinks(filepath.Clean(dir))
+	actual, err := filepath.EvalSymlinks(filepath.Clean(dir))
 	if err != nil {
 		return "", &havre.Error{Code: havre.CodeInvalid, Text: fmt.Sprintf("%s cannot be read by the server: check the path, and who may read it", dir), Cause: err}
 	}
@@ -110,10 +110,10 @@ func (a *Admin) checkAdopted(dir string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if in, err := filepath.Rel(filepath.Dir(own), real); err == nil && filepath.IsLocal(in) {
+	if in, err := filepath.Rel(filepath.Dir(own), actual); err == nil && filepath.IsLocal(in) {
 		return "", invalid("%s is inside the server's own data: its repositories are folders already", dir)
 	}
-	return real, nil
+	return actual, nil
 }
 
 // notTwice fails if a folder has this part of the repository already: what happens in one would happen
@@ -135,7 +135,7 @@ func (a *Admin) notTwice(ctx context.Context, location string, root svn.Path) er
 }
 
 // inspect returns the UUID of the repository if havre can read and write it.
-func inspect(ctx context.Context, dir string, root svn.Path) (string, error) {
+func inspect(ctx context.Context, dir string, root svn.Path) (uuid string, err error) {
 	refuse := func(err error) error {
 		return &havre.Error{Code: havre.CodeInvalid, Text: fmt.Sprintf("%s cannot be adopted: %v", dir, err), Cause: err}
 	}
@@ -156,7 +156,7 @@ func inspect(ctx context.Context, dir string, root svn.Path) (string, error) {
 	if err != nil {
 		return "", refuse(err)
 	}
-	defer r.Close()
+	defer func() { err = errors.Join(err, r.Close()) }()
 	head, err := r.Youngest(ctx)
 	if err != nil {
 		return "", refuse(err)

@@ -106,7 +106,7 @@ func TestAdoptRefuses(t *testing.T) {
 	}
 	old := repo("old", "--compatible-version", "1.3")
 	hooked := repo("hooked")
-	if err := os.WriteFile(filepath.Join(hooked, "hooks", "pre-commit"), []byte("#!/bin/sh\nexit 0\n"), 0o700); err != nil { //nolint:gosec // a hook is executable
+	if err := os.WriteFile(filepath.Join(hooked, "hooks", "pre-commit"), []byte("#!/bin/sh\nexit 0\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	good := repo("good")
@@ -119,9 +119,16 @@ func TestAdoptRefuses(t *testing.T) {
 		name, dir string
 		root      svn.Path
 	}{
-		{"relative", "old", ""}, {"nothing", filepath.Join(base, "nothing"), ""}, {"no repository", base, ""},
-		{"read only format", old, ""}, {"hook", hooked, ""}, {"no such directory", good, "trunk"}, {"up", good, "../x"},
-		{"own", own, ""}, {"link to own", link, ""}, {"zero byte", good + "\x00", ""},
+		{"relative", "old", ""},
+		{"nothing", filepath.Join(base, "nothing"), ""},
+		{"no repository", base, ""},
+		{"read only format", old, ""},
+		{"hook", hooked, ""},
+		{"no such directory", good, "trunk"},
+		{"up", good, "../x"},
+		{"own", own, ""},
+		{"link to own", link, ""},
+		{"zero byte", good + "\x00", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := a.AdoptFolder(t.Context(), "X "+c.name, c.dir, c.root)

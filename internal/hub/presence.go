@@ -10,10 +10,8 @@ import (
 
 // presence knows which devices follow which scopes of this process now.
 type presence struct {
-	mu     sync.Mutex // guards the following
-	here   map[havre.DeviceID]*present
-	waits  int           // streams there are
-	change chan struct{} // closed when somebody comes or goes
+	mu   sync.Mutex // guards the following
+	here map[havre.DeviceID]*present
 }
 
 // present is one device that has streams open.
@@ -23,7 +21,7 @@ type present struct {
 }
 
 func newPresence() *presence {
-	return &presence{here: map[havre.DeviceID]*present{}, change: make(chan struct{})}
+	return &presence{here: map[havre.DeviceID]*present{}}
 }
 
 // enter notes a stream and returns what notes its end.
@@ -37,36 +35,15 @@ func (p *presence) enter(c *havre.Caller, scope havre.Scope) (leave func()) {
 		p.here[c.Device] = d
 	}
 	d.scopes[scope]++
-	p.waits++
-	p.wake()
 	return func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		p.waits--
 		if d.scopes[scope]--; d.scopes[scope] == 0 {
 			delete(d.scopes, scope)
 		}
 		if len(d.scopes) == 0 {
 			delete(p.here, c.Device)
 		}
-		p.wake()
-	}
-}
-
-// wake tells who waits; p.mu is held.
-func (p *presence) wake() {
-	close(p.change)
-	p.change = make(chan struct{})
-}
-
-// wait returns when something changed, or ctx is done.
-func (p *presence) wait(ctx context.Context) {
-	p.mu.Lock()
-	change := p.change
-	p.mu.Unlock()
-	select {
-	case <-change:
-	case <-ctx.Done():
 	}
 }
 
@@ -99,8 +76,5 @@ func (h *Hub) Connected(id havre.DeviceID) time.Time {
 // deletions that wait in them.
 func (h *Hub) Report(ctx context.Context, c *havre.Caller, reports []havre.ReplicaReport) ([]havre.HeldDecision, error) {
 	decided, err := h.store.SaveReplicas(ctx, c.Device, reports)
-	h.presence.mu.Lock()
-	h.presence.wake()
-	h.presence.mu.Unlock()
 	return decided, full(err)
 }

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -101,9 +102,8 @@ func (r *recents) read(ctx context.Context, h *Hub, f *FolderStatus) []recentRev
 				fresh = append(fresh, one)
 			}
 		}
-		for i := len(fresh) - 1; i >= 0; i-- {
-			l.revs = append(l.revs, fresh[i])
-		}
+		slices.Reverse(fresh)
+		l.revs = append(l.revs, fresh...)
 		l.head = f.Head
 	}
 	for len(l.revs) > 0 && (l.revs[0].at.Before(oldest) || len(l.revs) > recentRevisions) {

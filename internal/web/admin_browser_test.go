@@ -15,9 +15,16 @@ func TestAdminStory(t *testing.T) {
 	held, _, _ := strings.Cut(rest, `"`)
 	b := webtest.Start(t, s)
 	pages := []struct{ name, address string }{
-		{"overview", "/admin"}, {"folder", "/admin/folders/Projets"}, {"storage", "/admin/folders/Projets/storage"},
-		{"folders", "/admin/folders"}, {"adopt", "/admin/folders?adopt"}, {"alldevices", "/admin/devices"}, {"held", "/admin/held/" + held},
-		{"log", "/admin/log"}, {"settings", "/admin/settings/server"}, {"signin", "/admin/settings/signin"},
+		{"overview", "/admin"},
+		{"folder", "/admin/folders/Projets"},
+		{"storage", "/admin/folders/Projets/storage"},
+		{"folders", "/admin/folders"},
+		{"adopt", "/admin/folders?adopt"},
+		{"alldevices", "/admin/devices"},
+		{"held", "/admin/held/" + held},
+		{"log", "/admin/log"},
+		{"settings", "/admin/settings/server"},
+		{"signin", "/admin/settings/signin"},
 		{"rename", "/admin/folders/Projets?do=rename"},
 	}
 	for _, look := range []struct {
@@ -25,7 +32,9 @@ func TestAdminStory(t *testing.T) {
 		size        webtest.Size
 		lang, theme string
 	}{
-		{"en-light", webtest.Desktop, "en", "light"}, {"fr-phone-dark", webtest.Phone, "fr", "dark"}, {"fr-dark", webtest.Desktop, "fr", "dark"},
+		{"en-light", webtest.Desktop, "en", "light"},
+		{"fr-phone-dark", webtest.Phone, "fr", "dark"},
+		{"fr-dark", webtest.Desktop, "fr", "dark"},
 		{"en-phone", webtest.Phone, "en", "light"},
 	} {
 		tab := b.Tab(t, look.size, map[string]string{cookieLang: look.lang, cookieTheme: look.theme, cookieSession: s.tokens["maelle"]})

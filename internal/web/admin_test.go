@@ -5,6 +5,8 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
+	"html"
+	"net/http"
 	"net/url"
 	"strings"
 	"testing"
@@ -67,9 +69,14 @@ func (s *testServer) fleet() map[string]*havre.Caller {
 	head := s.head("Projets")
 	d := map[string]*havre.Caller{}
 	for _, one := range []struct{ person, name, platform string }{
-		{"aicha", "poste-aicha", "windows/amd64"}, {"yannick", "yl-thinkpad", "windows/amd64"}, {"priya", "priya-linux", "linux/amd64"},
-		{"maelle", "maelle-macbook", "darwin/arm64"}, {"tom", "tom-studio", "linux/amd64"}, {"tom", "falmouth-mac", "darwin/arm64"},
-		{"jb", "jb-workstation", "linux/amd64"}, {"lena", "lena-imac", "darwin/arm64"},
+		{"aicha", "poste-aicha", "windows/amd64"},
+		{"yannick", "yl-thinkpad", "windows/amd64"},
+		{"priya", "priya-linux", "linux/amd64"},
+		{"maelle", "maelle-macbook", "darwin/arm64"},
+		{"tom", "tom-studio", "linux/amd64"},
+		{"tom", "falmouth-mac", "darwin/arm64"},
+		{"jb", "jb-workstation", "linux/amd64"},
+		{"lena", "lena-imac", "darwin/arm64"},
 	} {
 		d[one.name] = s.device(one.person, one.name, one.platform)
 	}
@@ -117,7 +124,7 @@ func TestOverview(t *testing.T) {
 	if held, stopped := strings.Index(a.body, "wants to delete"), strings.Index(a.body, "has stopped"); held > stopped {
 		t.Error("the held deletion is not the first thing")
 	}
-	if a := s.get("tom", "/admin"); a.StatusCode != 404 {
+	if a := s.get("tom", "/admin"); a.StatusCode != http.StatusNotFound {
 		t.Errorf("a member sees the overview: %d", a.StatusCode)
 	}
 }
@@ -128,7 +135,7 @@ func TestFolderPage(t *testing.T) {
 	wantPage(t, s.get("maelle", "/admin/folders/Projets"), "5 of 8 devices are up to date.", "Disk full: 312 MB missing", "38 changes",
 		"3 files on their way", "Asleep for", "Not on a device", fmt.Sprint("r", s.head("Projets")))
 	wantPage(t, s.get("tom", "/admin/folders/Projets"), "5 of 8 devices") // manages it
-	if a := s.get("aicha", "/admin/folders/Projets"); a.StatusCode != 404 {
+	if a := s.get("aicha", "/admin/folders/Projets"); a.StatusCode != http.StatusNotFound {
 		t.Errorf("who writes only sees the page: %d", a.StatusCode)
 	}
 	wantPage(t, s.get("maelle", "/admin/folders/Projets/storage"), "Nothing expires.", "UUID", "subfolders")
@@ -143,7 +150,7 @@ func TestFolderActions(t *testing.T) {
 	if r, err := s.hub.Reach(t.Context(), s.caller("maelle"), "Neuf", ""); err != nil || r != havre.RightManage {
 		t.Errorf("who creates a folder has %v, %v", r, err)
 	}
-	if a := s.post("maelle", "/admin/folders", url.Values{"name": {"NEUF"}}); a.StatusCode != 422 || !strings.Contains(a.body, "There is a folder called") {
+	if a := s.post("maelle", "/admin/folders", url.Values{"name": {"NEUF"}}); a.StatusCode != http.StatusUnprocessableEntity || !strings.Contains(a.body, "There is a folder called") {
 		t.Errorf("the name is taken: %d", a.StatusCode)
 	}
 	// Who may create folders does so from the files.
@@ -151,7 +158,7 @@ func TestFolderActions(t *testing.T) {
 	if r, err := s.hub.Reach(t.Context(), s.caller("tom"), "Falmouth 2", ""); err != nil || r != havre.RightManage {
 		t.Errorf("tom has %v, %v", r, err)
 	}
-	if a := s.post("aicha", "/folders/new", url.Values{"name": {"Pirate"}}); a.StatusCode != 404 {
+	if a := s.post("aicha", "/folders/new", url.Values{"name": {"Pirate"}}); a.StatusCode != http.StatusNotFound {
 		t.Errorf("a member creates folders: %d", a.StatusCode)
 	}
 	// Renaming: the old address leads on.
@@ -160,12 +167,12 @@ func TestFolderActions(t *testing.T) {
 	if a := s.get("maelle", "/admin/folders/Projets"); a.Header.Get("Location") != "/admin/folders/Chantiers" {
 		t.Errorf("the old name leads to %q, %d", a.Header.Get("Location"), a.StatusCode)
 	}
-	if a := s.post("aicha", "/admin/folders/Chantiers/rename", url.Values{"name": {"x"}}); a.StatusCode != 404 {
+	if a := s.post("aicha", "/admin/folders/Chantiers/rename", url.Values{"name": {"x"}}); a.StatusCode != http.StatusNotFound {
 		t.Errorf("who writes renames: %d", a.StatusCode)
 	}
 	// Archiving loses nothing.
 	head := s.head("Chantiers")
-	if a := s.post("tom", "/admin/folders/Chantiers/archive", url.Values{"archived": {"yes"}}); a.StatusCode != 404 {
+	if a := s.post("tom", "/admin/folders/Chantiers/archive", url.Values{"archived": {"yes"}}); a.StatusCode != http.StatusNotFound {
 		t.Errorf("a manager archives: %d", a.StatusCode)
 	}
 	wantPage(t, s.post("maelle", "/admin/folders/Chantiers/archive", url.Values{"archived": {"yes"}}))
@@ -180,7 +187,7 @@ func TestFolderActions(t *testing.T) {
 		t.Errorf("head is %d, was %d", got, head)
 	}
 	// The quota.
-	if a := s.post("maelle", "/admin/folders/Chantiers/quota", url.Values{"quota": {"-1"}}); a.StatusCode != 422 {
+	if a := s.post("maelle", "/admin/folders/Chantiers/quota", url.Values{"quota": {"-1"}}); a.StatusCode != http.StatusUnprocessableEntity {
 		t.Errorf("a negative quota: %d", a.StatusCode)
 	}
 	wantPage(t, s.post("maelle", "/admin/folders/Chantiers/quota", url.Values{"quota": {"0,001"}}))
@@ -204,7 +211,7 @@ func TestDevicesPages(t *testing.T) {
 	// Somebody else's device is not there.
 	other := string(d["poste-aicha"].Device)
 	for _, act := range []string{"rename", "revoke"} {
-		if a := s.post("tom", "/devices/"+other+"/"+act, url.Values{"name": {"mine"}}); a.StatusCode != 404 {
+		if a := s.post("tom", "/devices/"+other+"/"+act, url.Values{"name": {"mine"}}); a.StatusCode != http.StatusNotFound {
 			t.Errorf("%s of another's device: %d", act, a.StatusCode)
 		}
 	}
@@ -242,10 +249,10 @@ func TestHeldDeletions(t *testing.T) {
 	id, _, _ := strings.Cut(rest, `"`)
 	page := "/admin/held/" + id
 	wantPage(t, s.get("maelle", page), "4,218 deletions wait for your decision", "Nothing has been deleted.", `E:\Photos`)
-	if a := s.post("maelle", page, url.Values{"n": {"4218"}, "do": {"delete"}}); a.StatusCode != 422 {
+	if a := s.post("maelle", page, url.Values{"n": {"4218"}, "do": {"delete"}}); a.StatusCode != http.StatusUnprocessableEntity {
 		t.Errorf("without the tick: %d", a.StatusCode)
 	}
-	if a := s.get("tom", page); a.StatusCode != 404 {
+	if a := s.get("tom", page); a.StatusCode != http.StatusNotFound {
 		t.Errorf("a member sees it: %d", a.StatusCode)
 	}
 	wantPage(t, s.post("maelle", page, url.Values{"n": {"17"}, "do": {"keep"}}))
@@ -308,7 +315,7 @@ func TestLog(t *testing.T) {
 		t.Errorf("empty JSON: %v, %q", err, a.body)
 	}
 	for _, page := range []string{"/admin/log", "/admin/log/export"} {
-		if a := s.get("tom", page); a.StatusCode != 404 {
+		if a := s.get("tom", page); a.StatusCode != http.StatusNotFound {
 			t.Errorf("%s for a member: %d", page, a.StatusCode)
 		}
 	}
@@ -323,16 +330,13 @@ func TestLongLog(t *testing.T) {
 		}
 	}
 	a := s.get("maelle", "/admin/log?kind=setting")
-	n, address := strings.Count(a.body, "changed the setting"), ""
-	for next := true; next; {
-		var rest string
-		if _, rest, next = strings.Cut(a.body, `rel="next"`); !next {
+	n := strings.Count(a.body, "changed the setting")
+	for {
+		before, _, more := strings.Cut(a.body, `" rel="next"`)
+		if !more {
 			break
 		}
-		_ = rest
-		i := strings.LastIndex(a.body[:strings.Index(a.body, `rel="next"`)], `href="`)
-		address, _, _ = strings.Cut(a.body[i+6:], `"`)
-		a = s.get("maelle", strings.ReplaceAll(address, "&amp;", "&"))
+		a = s.get("maelle", html.UnescapeString(before[strings.LastIndexByte(before, '"')+1:]))
 		n += strings.Count(a.body, "changed the setting")
 	}
 	if n != 620 {
@@ -354,7 +358,7 @@ func TestSettings(t *testing.T) {
 		wantPage(t, s.get("maelle", at), "Saved ", "Undo", "Bassin à flot")
 	}
 	for _, bad := range []string{"nonsense", "host", ":7443", "host:0", "a b:1", "host:1/x"} {
-		if a := s.post("maelle", "/admin/settings/server", url.Values{"key": {"address"}, "value": {bad}}); a.StatusCode != 422 {
+		if a := s.post("maelle", "/admin/settings/server", url.Values{"key": {"address"}, "value": {bad}}); a.StatusCode != http.StatusUnprocessableEntity {
 			t.Errorf("%q is taken for an address: %d", bad, a.StatusCode)
 		}
 	}
@@ -363,20 +367,20 @@ func TestSettings(t *testing.T) {
 	if got := s.hub.SessionLength(t.Context()); got != 8*time.Hour {
 		t.Errorf("a session lasts %v", got)
 	}
-	if a := s.post("maelle", "/admin/settings/signin", url.Values{"key": {"hours"}, "value": {"999999999999"}}); a.StatusCode != 422 {
+	if a := s.post("maelle", "/admin/settings/signin", url.Values{"key": {"hours"}, "value": {"999999999999"}}); a.StatusCode != http.StatusUnprocessableEntity {
 		t.Errorf("a session of centuries: %d", a.StatusCode)
 	}
 	// Nobody locks himself out.
-	if a := s.post("maelle", "/admin/settings/signin", url.Values{"key": {"factor"}, "value": {"yes"}}); a.StatusCode != 422 {
+	if a := s.post("maelle", "/admin/settings/signin", url.Values{"key": {"factor"}, "value": {"yes"}}); a.StatusCode != http.StatusUnprocessableEntity {
 		t.Errorf("without a second factor of her own: %d", a.StatusCode)
 	}
 	if err := s.hub.Admin(store.Console).SetFactorRequired(t.Context(), true); err != nil {
 		t.Fatal(err)
 	}
-	if a := s.get("maelle", "/admin"); a.StatusCode != 422 || !strings.Contains(a.body, "second factor") {
+	if a := s.get("maelle", "/admin"); a.StatusCode != http.StatusUnprocessableEntity || !strings.Contains(a.body, "second factor") {
 		t.Errorf("administering without the factor that is required: %d", a.StatusCode)
 	}
-	if a := s.get("maelle", "/admin/settings/nothing"); a.StatusCode != 422 {
+	if a := s.get("maelle", "/admin/settings/nothing"); a.StatusCode != http.StatusUnprocessableEntity {
 		t.Errorf("an unknown section: %d", a.StatusCode)
 	}
 }

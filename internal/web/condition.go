@@ -20,7 +20,7 @@ type condition struct {
 // condition returns how a replica is, with its reason.
 func (x *exchange) condition(r *hub.ReplicaStatus) condition {
 	c := condition{State: string(r.Condition)}
-	report := &r.Replica.Report
+	report := &r.Report
 	behind := ""
 	if n := max(r.Behind, report.Pending); n > 0 {
 		behind = x.t("admin.changes", "n", n)

@@ -130,19 +130,21 @@ func (x *exchange) card(d *store.Device, person string, replicas []*hub.ReplicaS
 	var bad *hub.ReplicaStatus
 	for _, r := range replicas {
 		line := replicaLine{
-			Folder: r.Folder.Name, Root: string(r.Replica.Report.Scope.Root), Place: visible(r.Replica.Report.Place), condition: x.condition(r),
+			Folder: r.Folder.Name, Root: string(r.Report.Scope.Root), Place: visible(r.Report.Place), condition: x.condition(r),
 		}
 		line.Link = adminFolderAddress(line.Folder)
 		if own {
 			line.Link = folderAddress(line.Folder, line.Root)
 		}
-		if r.Condition == hub.ConditionWaits {
+		switch r.Condition {
+		case hub.ConditionWaits:
 			line.Why = x.t("admin.device.waits", "dir", line.Place)
 			if !own {
 				line.Held = "/admin/held/" + r.ID()
 			}
-		} else if r.Condition == hub.ConditionStopped {
+		case hub.ConditionStopped:
 			line.Why = x.t("admin.device.stopped")
+		case hub.ConditionOK, hub.ConditionReceiving, hub.ConditionBehind, hub.ConditionAway:
 		}
 		if r.Condition.Worse(worst) {
 			worst, bad = r.Condition, r

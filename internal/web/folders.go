@@ -323,7 +323,7 @@ func (p *folderPage) verdict(x *exchange, counts map[hub.Condition]int) {
 }
 
 func newLagRow(x *exchange, r *hub.ReplicaStatus, person string) lagRow {
-	row := lagRow{Device: r.Device.Name, Person: person, Root: string(r.Replica.Report.Scope.Root), condition: x.condition(r), Link: "/admin/devices?q=" + queryEscape(r.Device.Name)}
+	row := lagRow{Device: r.Device.Name, Person: person, Root: string(r.Report.Scope.Root), condition: x.condition(r), Link: "/admin/devices?q=" + queryEscape(r.Device.Name)}
 	if r.Condition == hub.ConditionWaits {
 		row.Link = "/admin/held/" + r.ID()
 	}

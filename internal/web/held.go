@@ -64,7 +64,7 @@ func (s *Server) heldWith(x *exchange, wrong bool) error {
 		x.toast(x.t("admin.held.over"), nil)
 		return x.redirect("/admin")
 	}
-	report := &r.Replica.Report
+	report := &r.Report
 	p := heldPage{
 		ID: r.ID(), Up: report.HeldUp > 0, N: r.Held(), Device: r.Device.Name, Person: r.Device.UserName, Folder: f.Folder.Name,
 		Root: string(report.Scope.Root), Place: visible(report.Place), System: platformName(r.Device.Platform), Since: x.since(r.Since),
@@ -113,7 +113,7 @@ func (s *Server) decideHeld(x *exchange) error {
 		x.toast(x.t("admin.held.changed"), nil)
 		return x.redirect("/admin/held/" + r.ID())
 	}
-	if err := x.admin().DecideHeld(x.ctx(), r.Device.ID, r.Replica.Report.Scope, d, n); err != nil {
+	if err := x.admin().DecideHeld(x.ctx(), r.Device.ID, r.Report.Scope, d, n); err != nil {
 		return err
 	}
 	x.toast(x.t(key, "n", n, "device", r.Device.Name), nil)

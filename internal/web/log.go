@@ -3,8 +3,8 @@ package web
 import (
 	"encoding/csv"
 	"encoding/json"
+	"maps"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -102,10 +102,7 @@ func (s *Server) showLog(x *exchange) error {
 	}
 	if len(rows) > logRows {
 		rows = rows[:logRows]
-		next := url.Values{}
-		for k, v := range q {
-			next[k] = v
-		}
+		next := maps.Clone(q)
 		next.Set("before", strconv.FormatInt(rows[logRows-1].ID, 10))
 		p.Older = "/admin/log?" + next.Encode()
 	}
@@ -124,10 +121,7 @@ func (s *Server) showLog(x *exchange) error {
 		d := &p.Days[len(p.Days)-1]
 		d.Rows = append(d.Rows, logRow{AuditEntry: e, Words: x.action(e.Action), Who: who})
 	}
-	export := url.Values{}
-	for k, v := range q {
-		export[k] = v
-	}
+	export := maps.Clone(q)
 	export.Set("as", "csv")
 	p.CSV = "/admin/log/export?" + export.Encode()
 	export.Set("as", "json")

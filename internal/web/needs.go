@@ -90,11 +90,11 @@ func (x *exchange) adminNeeds() ([]adminNeed, error) {
 func (x *exchange) heldNeed(r *hub.ReplicaStatus) adminNeed {
 	n := adminNeed{State: "waits", Link: "/admin/held/" + r.ID(), Button: x.t("admin.need.held.button")}
 	since := x.since(r.Since)
-	if r.Replica.Report.HeldUp > 0 {
-		n.Title = x.t("admin.need.held", "device", r.Device.Name, "n", r.Replica.Report.HeldUp, "folder", r.Folder.Name)
+	if r.Report.HeldUp > 0 {
+		n.Title = x.t("admin.need.held", "device", r.Device.Name, "n", r.Report.HeldUp, "folder", r.Folder.Name)
 		n.Text = x.t("admin.need.held.text", "since", since)
 	} else {
-		n.Title = x.t("admin.need.helddown", "device", r.Device.Name, "n", r.Replica.Report.HeldDown, "folder", r.Folder.Name)
+		n.Title = x.t("admin.need.helddown", "device", r.Device.Name, "n", r.Report.HeldDown, "folder", r.Folder.Name)
 		n.Text = x.t("admin.need.helddown.text", "since", since)
 	}
 	if r.Decision != 0 {
@@ -107,7 +107,7 @@ func (x *exchange) heldNeed(r *hub.ReplicaStatus) adminNeed {
 func (x *exchange) stoppedNeed(r *hub.ReplicaStatus) adminNeed {
 	c := x.condition(r)
 	text := sentence(c.Words)
-	if n := max(r.Behind, r.Replica.Report.Pending); n > 0 {
+	if n := max(r.Behind, r.Report.Pending); n > 0 {
 		text += " " + x.t("admin.need.stopped.wait", "n", n, "since", x.since(r.Since))
 	}
 	return adminNeed{
