@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/csv"
 	"errors"
+	"fmt"
 	"log/slog"
 	"mime/multipart"
 	"net/http"
@@ -315,6 +316,30 @@ func TestImportPeople(t *testing.T) {
 		}
 	}
 	wantStatus(t, s.upload("tom", []byte(table)), 404)
+}
+
+// TestImportLarge imports a school, through the forms that a browser would send.
+func TestImportLarge(t *testing.T) {
+	s := newTestServer(t)
+	var table strings.Builder
+	for i := range 3000 {
+		fmt.Fprintf(&table, "personne%d;Étienne Forêt-Évêque n° %d;personne%d@goulet.example;Élèves | Année %d;membre\n", i, i, i, i%3)
+	}
+	a := s.upload("maelle", []byte(table.String()))
+	wantStatus(t, a, 200)
+	wantText(t, a, "3,000 new people", "4 new groups")
+	plan := planField.FindStringSubmatch(a.body)
+	var b bytes.Buffer
+	m := multipart.NewWriter(&b)
+	for name, value := range map[string]string{"csrf": s.csrf("maelle"), "plan": plan[1], "text": table.String()} {
+		_ = m.WriteField(name, value)
+	}
+	_ = m.Close()
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "https://havre.test/admin/people/import", &b)
+	r.Header.Set("Content-Type", m.FormDataContentType())
+	a = s.do("maelle", r)
+	wantStatus(t, a, 200)
+	wantText(t, a, "3,000 people invited")
 }
 
 func TestImportNothing(t *testing.T) {
