@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"image"
+	"image/jpeg"
 	"io"
 	"log/slog"
 	"net/http"
@@ -239,7 +241,7 @@ func (s *testServer) fill() {
 		{"tom", "Façade nord – élévation 1-50.dwg", strings.Repeat("AC1032 ", 900)},
 		{"tom", "Fish market – structural notes for the Falmouth team.md", "# Structural notes\n\nThe roof carries **2.4 kN/m²**.\n"},
 		{"maelle", "Planning travaux, tranche 1.ods", strings.Repeat("planning ", 60)},
-		{"lena", "Plan masse.jpg", "\xff\xd8\xff\xe0 plan"},
+		{"lena", "Plan masse.jpg", testImage()},
 		{"priya", "Présentation au conseil municipal – version longue avec annexes.pptx", strings.Repeat("présentation ", 50)},
 		{"lena", "Tour de la halle au drone.mp4", strings.Repeat("drone ", 300)},
 		{"aicha", "Budget prévisionnel 2026-2027.xlsx", "poste;montant\ngros œuvre;120000\n"},
@@ -258,6 +260,19 @@ func (s *testServer) fill() {
 	s.commit("tom", "Projets", havre.Change{Kind: havre.ChangeDelete, Path: svn.Path(in("Ancien plan.txt")), Base: s.head("Projets")})
 	s.commit("maelle", "Comptabilité", testFile("Salaires.txt", "secret\n", none))
 	s.commit("aicha", "Administration", testFile("Statuts.txt", "Article premier.\n", none))
+}
+
+// testImage is a small JPEG.
+func testImage() string {
+	m := image.NewRGBA(image.Rect(0, 0, 320, 240))
+	for i := range m.Pix {
+		m.Pix[i] = byte(i*7 ^ i>>9)
+	}
+	var b strings.Builder
+	if err := jpeg.Encode(&b, m, nil); err != nil {
+		panic(err)
+	}
+	return b.String()
 }
 
 // answer is what the server said.
