@@ -100,7 +100,7 @@ func (l *loop) takeNode(n *state.Node) (svn.Path, error) {
 	}
 	l.settled(n.ID)
 	if n.Remote == nil {
-		l.db.DropLocal(n.ID)
+		l.db.Forget(n.ID) // nothing is in it in any tree
 		return path, nil
 	}
 	// It was moved in here, and is still where it was on the server.
