@@ -54,8 +54,9 @@
 
 	const open = async () => {
 		if (panel) { if (!panel.isConnected) document.body.append(panel); panel.hidden = false; return; }
-		const r = await fetch("/upload/panel", { headers: { Accept: "text/html", "Hx-Request": "true" } });
-		if (!r.ok || panel) return;
+		const r = await fetch("/uploads", { headers: { Accept: "text/html", "Hx-Request": "true" } });
+		if (!r.ok) throw new Error("panel");
+		if (panel) return;
 		const box = document.createElement("div");
 		box.innerHTML = await r.text();
 		panel = box.firstElementChild;
