@@ -49,14 +49,14 @@ type ReplicaStatus struct {
 }
 
 // ID names the replica in an address.
-func (r *ReplicaStatus) ID() string { return replicaID(r.Device.ID, r.Replica.Report.Scope) }
+func (r *ReplicaStatus) ID() string { return replicaID(r.Device.ID, r.Report.Scope) }
 
 func replicaID(device havre.DeviceID, scope havre.Scope) string {
 	return hashSecret(string(device) + "\n" + string(scope.Folder) + "\n" + string(scope.Root))[:20]
 }
 
 // Held is how many deletions wait in it.
-func (r *ReplicaStatus) Held() int64 { return r.Replica.Report.HeldUp + r.Replica.Report.HeldDown }
+func (r *ReplicaStatus) Held() int64 { return r.Report.HeldUp + r.Report.HeldDown }
 
 // FolderStatus is how a folder is on all devices.
 type FolderStatus struct {
@@ -248,7 +248,7 @@ func (h *Hub) readState(ctx context.Context, f *store.Folder, devices map[havre.
 
 // judge decides the condition.
 func (r *ReplicaStatus) judge(now time.Time, head svn.Revnum) {
-	report := &r.Replica.Report
+	report := &r.Report
 	if s := r.Replica.Since; !s.IsZero() && (r.Since.IsZero() || s.Before(r.Since)) {
 		r.Since = s
 	}

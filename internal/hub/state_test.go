@@ -94,7 +94,7 @@ func TestFolderState(t *testing.T) {
 	}
 	eventually(ConditionReceiving)
 	stop()
-	<-ended //nolint:errcheck // it was told to end
+	<-ended
 	eventually(ConditionBehind)
 	if !w.Connected(ben.Device).IsZero() {
 		t.Error("ben counts as connected")
