@@ -39,15 +39,15 @@ func (x *exchange) condition(r *hub.ReplicaStatus) condition {
 	case hub.ConditionAway:
 		c.Words, c.Note = x.t("admin.state.away", "when", x.day(r.Device.LastSeen)), behind
 	case hub.ConditionStopped:
-		c.Words, c.Note = upperFirst(visible(report.Error)), join(behind, span)
+		c.Words, c.Note = upperFirst(visible(report.Error)), withComma(behind, span)
 	case hub.ConditionWaits:
 		c.Words, c.Note = x.t("admin.state.waits", "n", r.Held()), span
 	}
 	return c
 }
 
-// join puts a comma between two texts, where there are two.
-func join(a, b string) string {
+// withComma puts a comma between two texts, where there are two.
+func withComma(a, b string) string {
 	if a == "" || b == "" {
 		return a + b
 	}
