@@ -27,7 +27,7 @@ func (x *exchange) deviceMarks(devices []store.Device) (map[havre.DeviceID]devic
 		m := deviceMark{State: "ok", Name: d.Name, Words: x.t("admin.state.ok")}
 		if r := worst[d.ID]; r != nil {
 			c := x.condition(r)
-			m.State, m.Words = c.State, join(c.Words, c.Note)
+			m.State, m.Words = c.State, withComma(c.Words, c.Note)
 		}
 		marks[d.ID] = m
 	}
