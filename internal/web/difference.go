@@ -328,7 +328,27 @@ func (v *differenceView) words(gone, come []string) (old, fresh [][]diffSpan) {
 			}
 		}
 	}
+	joinSpans(old)
+	joinSpans(fresh)
 	return old, fresh
+}
+
+// joinSpans marks the spaces between marked words.
+func joinSpans(rows [][]diffSpan) {
+	for i, spans := range rows {
+		var out []diffSpan
+		for j, s := range spans {
+			if !s.Marked && j > 0 && j+1 < len(spans) && strings.TrimSpace(s.Text) == "" {
+				s.Marked = true
+			}
+			if n := len(out); n > 0 && out[n-1].Marked == s.Marked {
+				out[n-1].Text += s.Text
+				continue
+			}
+			out = append(out, s)
+		}
+		rows[i] = out
+	}
 }
 
 // words splits lines into words, runs of spaces and single signs; lines end with "\n".
