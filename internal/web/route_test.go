@@ -88,7 +88,7 @@ func TestEveryRouteWithEveryRole(t *testing.T) {
 			}[rt.need]
 			method, address := at(rt.pattern, map[string]string{"folder": place.folder, "path": place.path, "login": "priya"})
 			for _, person := range roles {
-				got := s.send(person, method, address, form(method, s.csrf(person)))
+				got := s.send(person, method, address, emptyForm(method, s.csrf(person)))
 				if method == http.MethodPatch || method == http.MethodPut || method == http.MethodHead || method == http.MethodDelete {
 					r := httptest.NewRequestWithContext(t.Context(), method, "https://havre.test"+address, nil)
 					r.Header.Set("X-Csrf", s.csrf(person))
@@ -112,7 +112,7 @@ func TestEveryRouteWithEveryRole(t *testing.T) {
 	}
 }
 
-func form(method, csrf string) url.Values {
+func emptyForm(method, csrf string) url.Values {
 	if method == http.MethodGet {
 		return nil
 	}
