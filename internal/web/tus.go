@@ -14,7 +14,7 @@ import (
 // Large files arrive by the tus protocol, version 1.0.0 with its extensions creation, termination and
 // expiration (https://tus.io/protocols/resumable-upload): what was sent stays after a cut, a reload and a
 // restart of the server, as an upload of the hub. When files are complete the script says where they
-// go, and they become a revision (docs/decisions/0015).
+// go, and they become a revision (docs/decisions/0016).
 
 const (
 	tusVersion = "1.0.0"

@@ -18,7 +18,7 @@ import (
 )
 
 // uploadRoutes take files. Small ones come in batches, each of which is one revision, large ones by tus
-// and then all at once (docs/decisions/0015).
+// and then all at once (docs/decisions/0016).
 func (s *Server) uploadRoutes() []route {
 	return []route{
 		{pattern: "GET /uploads", need: needPerson, handle: s.uploadPanel},

@@ -327,7 +327,7 @@
 		if (li.sign !== sign) {
 			li.sign = sign;
 			li.item = item;
-			li.className = item.state === "need" ? "needs" : "";
+			li.className = item.state === "need" ? "is-asking" : "";
 			const [symbol, color] = (kinds[item.name.split(".").pop().toLowerCase()] || "file other").split(" ");
 			const middle = el("div"), parts = [icon(symbol, "kind-" + color), middle];
 			middle.append(name(item.name));
@@ -406,7 +406,9 @@
 		const n = one("[data-need]", panel);
 		n.hidden = !need;
 		one("b", n).textContent = t("need", { n: need });
-		one("span", n).textContent = t("retry.all", { n: need });
+		const refused = [...by.need].filter((i) => i.why === "refused").length;
+		one("button", n).hidden = !refused;
+		one("span", n).textContent = t("retry.all", { n: refused });
 		const c = one("[data-close-ask]", panel);
 		c.hidden = !closing;
 		one("p", c).textContent = t("close.ask", { n: busy });
@@ -432,7 +434,7 @@
 		close: () => { if (active()) { closing = true; panel.classList.remove("is-folded"); paint(); one('[data-act="keep"]', panel).focus(); } else clear(); },
 		keep: () => { closing = false; paint(); },
 		discard: () => clear(),
-		"retry-all": () => { [...by.need].forEach((i) => { if (i.why !== "taken" && i.why !== "name") retry(i); else if (i.why === "name") { by.need.delete(i); i.state = "new"; by.new.add(i); } }); one("[data-need] + ul form, [data-rows] [data-act=choose]", panel)?.focus?.(); draw(); pump(); },
+		"retry-all": () => { [...by.need].forEach((i) => { if (i.why === "refused") retry(i); }); draw(); pump(); },
 		retry: (b, i) => { retry(i); pump(); },
 		drop: (b, i) => { drop(i); draw(); pump(); },
 		choose: (b, i) => { i.form = "choose"; row(i); one("button", i.row.querySelector("form"))?.focus(); draw(); },
