@@ -262,4 +262,3 @@ func (s *Server) addToZip(x *exchange, z *zip.Writer, at *hub.Spot, p svn.Path, 
 	_, err = io.Copy(w, f)
 	return errors.Join(err, f.Close())
 }
-

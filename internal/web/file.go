@@ -169,7 +169,7 @@ func (s *Server) detailsView(x *exchange, e *hub.Entry, at *hub.Spot) (*detailsV
 		d.Kind = x.t("files.kind." + kindOf(e.Ext()))
 	}
 	if thumbnails[e.Ext()] && e.Size <= maxPicture && e.Kind == havre.KindFile {
-		d.Picture = "/thumb/" + d.Address[len("/f/"):] + "?v=" + shortHash(e.Hash) + "&size=2"
+		d.Picture = "/thumb/" + d.Address[len("/f/"):] + "?h=" + shortHash(e.Hash) + "&size=2"
 	}
 	if _, err := s.hub.Act(x.ctx(), at, e.Changed.Rev); err != nil {
 		return nil, err

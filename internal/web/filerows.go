@@ -211,11 +211,28 @@ func (r *rowWriter) row(e *hub.Entry, tick, menu, conflict string) {
 		class += " is-new"
 	}
 	r.write(`<div role="row" class="`, class, `" id="f`, strconv.FormatUint(uint64(fnv(e.Name)), 36), `">`,
-		`<span role="gridcell"><input type="checkbox" name="item" value="`, name, `" aria-label="`, tick, ` `, name, `" tabindex="-1"></span>`,
+		`<span role="gridcell"><input type="checkbox" name="item" value="`, name, `" aria-label="`, tick, `" tabindex="-1"></span>`,
 		`<span role="gridcell" class="fn `, rowIcon(e), `"><a href="`, template.HTMLEscapeString(r.v.Address+"/"+url.PathEscape(e.Name)), `" tabindex="-1">`,
-		string(fileName(shown)), `</a>`, mark, `</span>`,
+		rowName(shown), `</a>`, mark, `</span>`,
 		`<span role="gridcell">`, r.changed(e), `</span><span role="gridcell">`, r.amount(e), `</span>`,
-		`<span role="gridcell"><a href="?details=`, template.HTMLEscapeString(url.QueryEscape(e.Name)), `" class="fm" aria-label="`, menu, ` `, name, `" tabindex="-1"></a></span></div>`)
+		`<span role="gridcell"><a href="?details=`, template.HTMLEscapeString(url.QueryEscape(e.Name)), `" class="fm" aria-label="`, menu, `" tabindex="-1"></a></span></div>`)
+}
+
+// rowName is fileName without the tooltip, which the script adds to what does not fit.
+func rowName(name string) string {
+	stem, end, ext := splitName(name)
+	e := template.HTMLEscapeString
+	if end == "" && ext == "" {
+		return `<bdi class="name">` + e(stem) + `</bdi>`
+	}
+	s := `<bdi class="name"><span class="stem">` + e(stem) + `</span>`
+	if end != "" {
+		s += `<span class="end">` + e(end) + `</span>`
+	}
+	if ext != "" {
+		s += `<span class="ext">` + e(ext) + `</span>`
+	}
+	return s + `</bdi>`
 }
 
 // changed says when and by whom the entry was changed last.
@@ -283,7 +300,7 @@ func (r *rowWriter) tile(e *hub.Entry, tick string) {
 	address := template.HTMLEscapeString(r.v.Address + "/" + url.PathEscape(e.Name))
 	r.write(`<div class="ft" id="f`, strconv.FormatUint(uint64(fnv(e.Name)), 36), `"><a href="`, address, `"><span class="f-pic `, rowIcon(e), `">`)
 	if thumbnails[e.Ext()] && e.Size <= maxPicture {
-		src := template.HTMLEscapeString("/thumb/" + strings.TrimPrefix(r.v.Address, "/f/") + "/" + url.PathEscape(e.Name) + "?v=" + shortHash(e.Hash))
+		src := template.HTMLEscapeString("/thumb/" + strings.TrimPrefix(r.v.Address, "/f/") + "/" + url.PathEscape(e.Name) + "?h=" + shortHash(e.Hash))
 		r.write(`<img src="`, src, `" srcset="`, src, `&amp;size=2 2x" width="400" height="300" alt="" loading="lazy" decoding="async">`)
 	}
 	r.write(`</span>`, string(fileName(e.Name)), `</a><input type="checkbox" name="item" value="`, name, `" aria-label="`, tick, ` `, name, `"></div>`)

@@ -69,7 +69,7 @@ func (s *Server) thumb(x *exchange) error {
 	tag := `"` + shortHash(at.Node.Hash) + `-` + itoa(int64(width)) + `"`
 	h.Set("Etag", tag)
 	h.Set("Cache-Control", "private, no-cache")
-	if x.r.FormValue("v") == shortHash(at.Node.Hash) {
+	if x.r.FormValue("h") == shortHash(at.Node.Hash) {
 		h.Set("Cache-Control", "private, max-age=604800, immutable")
 	}
 	if strings.Contains(x.r.Header.Get("If-None-Match"), tag) {
@@ -305,4 +305,3 @@ func tiffOrientation(b []byte) int {
 	}
 	return 1
 }
-

@@ -185,8 +185,8 @@ func (tab *Tab) Until(script string) {
 	end := time.Now().Add(10 * time.Second)
 	for {
 		var ok bool
-		tab.Eval("(() => { try { return !!("+script+"); } catch { return false; } })()", &ok)
-		if ok {
+		err := chromedp.Run(tab.Ctx, chromedp.Evaluate("(() => { try { return !!("+script+"); } catch { return false; } })()", &ok))
+		if err == nil && ok {
 			return
 		}
 		if time.Now().After(end) {

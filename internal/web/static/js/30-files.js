@@ -280,10 +280,26 @@
 		t.setCustomValidity(bad ? bad[0] : "");
 	});
 
+	// The whole name is in a tooltip where it does not fit.
+	on("pointerover", "#list .fn .name:not([title])", (e, t) => { const s = one(".stem", t) ?? t; if (s.scrollWidth > s.clientWidth) t.title = nameOf(t.closest(".fr")); });
+
 	// The exact moment of a change is in a tooltip.
 	on("pointerover", "#list time:not([title])", (e, t) => { t.title = new Date(t.dateTime).toLocaleString(doc.documentElement.lang, { dateStyle: "full", timeStyle: "medium" }); });
 
-	doc.addEventListener("htmx:afterSettle", () => { if (list()) { filter(); prepare(); } });
+	// What others change is merged into the list: ticks stay, and a name that is being typed is left alone.
+	let kept;
+	doc.addEventListener("htmx:beforeSwap", (e) => {
+		if (e.detail.target?.id !== "list") return;
+		if (one(".f-rename")) { e.detail.shouldSwap = false; return; }
+		kept = new Set(chosen().map(nameOf));
+	});
+	doc.addEventListener("htmx:afterSettle", () => {
+		if (!list()) return;
+		if (kept?.size) all("#list .fr, #list .ft").forEach((r) => { if (kept.has(nameOf(r))) tick(r, true); });
+		kept = undefined;
+		filter();
+		prepare();
+	});
 	doc.addEventListener("DOMContentLoaded", prepare);
 	if (doc.readyState !== "loading") prepare();
 })();
