@@ -3,12 +3,12 @@
 // Syncthing for the way from one machine to another.
 //
 //	go run ./bench                 everything
-//	go run ./bench -only sync      one part only: commit, import, large, sync, idle; several with commas
+//	go run ./bench -only sync      one part only: commit, import, large, sync, idle, web; several with commas
 //	go run ./bench -rounds 5       medians of five instead of three
 //	go run ./bench -dir /mnt/x     where the data goes (default: the temporary directory)
 //
 // Machines are noisy and differ: believe the ratios, not the seconds. Needs Debian's packages
-// subversion, rsync and syncthing, and about 8 GiB of disk.
+// subversion, rsync and syncthing, for the part web rclone, nginx-light and chromium, and about 8 GiB of disk.
 package main
 
 import (
@@ -103,6 +103,7 @@ var allParts = []part{
 	{"large", benchLarge},
 	{"sync", benchSync},
 	{"idle", benchIdle},
+	{"web", benchWeb},
 }
 
 func partNames() []string {
