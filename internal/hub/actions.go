@@ -60,25 +60,60 @@ func checkNewName(c *havre.Change) error {
 	return nil
 }
 
-// CheckName says why a person cannot give something this name, nil if it can be.
-func CheckName(name string) error {
+// NameFault is what is wrong with a name; "" is nothing.
+type NameFault string
+
+// The faults of names, and the sign that At is about.
+const (
+	NameEmpty   NameFault = "empty"   // or it cannot be one component of a path
+	NameLong    NameFault = "long"    // more than 255 bytes
+	NameEdge    NameFault = "edge"    // begins or ends with a space, or ends with a dot
+	NameDevice  NameFault = "device"  // means a device on Windows
+	NameControl NameFault = "control" // has control characters
+	NameSign    NameFault = "sign"    // has a sign that Windows cannot store
+)
+
+// FaultOf says what is wrong with a name that a person wants to give, and for NameSign the sign and where
+// it is, from 1.
+func FaultOf(name string) (fault NameFault, sign rune, at int) {
 	p, err := svn.CheckPath(name)
 	switch {
+	case strings.IndexFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f }) >= 0:
+		return NameControl, 0, 0
 	case err != nil || p == "" || strings.Contains(name, "/"):
-		return invalid("%q cannot be a name: leave out / and control characters", name)
+		return NameEmpty, 0, 0
 	case len(name) > 255:
-		return invalid("the name is %d bytes long: 255 is the limit", len(name))
+		return NameLong, 0, 0
 	case strings.TrimSpace(name) != name || strings.HasSuffix(name, "."):
-		return invalid("a name cannot begin or end with a space, or end with a dot: Windows would change it")
+		return NameEdge, 0, 0
 	case deviceNames[strings.ToLower(strings.SplitN(name, ".", 2)[0])]:
-		return invalid("%q is the name of a device on Windows: choose another", name)
+		return NameDevice, 0, 0
 	}
-	for _, r := range name {
-		if r < ' ' || r == 0x7f {
-			return invalid("a name cannot have control characters")
+	for i, r := range []rune(name) {
+		if strings.ContainsRune(notOnWindows, r) {
+			return NameSign, r, i + 1
 		}
 	}
-	return checkNewName(&havre.Change{Kind: havre.ChangePut, Path: p, Base: svn.InvalidRevnum})
+	return "", 0, 0
+}
+
+// CheckName says why a person cannot give something this name, nil if it can be.
+func CheckName(name string) error {
+	switch fault, sign, at := FaultOf(name); fault {
+	case NameEmpty:
+		return invalid("%q cannot be a name: leave out /", name)
+	case NameLong:
+		return invalid("the name is %d bytes long: 255 is the limit", len(name))
+	case NameEdge:
+		return invalid("a name cannot begin or end with a space, or end with a dot: Windows would change it")
+	case NameDevice:
+		return invalid("%q is the name of a device on Windows: choose another", name)
+	case NameControl:
+		return invalid("a name cannot have control characters")
+	case NameSign:
+		return invalid("Windows cannot store a name with %c (character %d)", sign, at)
+	}
+	return nil
 }
 
 // MakeDir makes a directory in the one at the spot.
@@ -202,7 +237,7 @@ type RestorePlan struct {
 }
 
 // Count is how many items come back or get other contents.
-func (p *RestorePlan) Count() int { return len(p.Returning) + len(p.Contents) + len(p.Names) }
+func (r *RestorePlan) Count() int { return len(r.Returning) + len(r.Contents) + len(r.Names) }
 
 // PlanRestore compares what was at the spot, which is in the past, with today. names limits it to these
 // entries of the directory; all if there are none. Directories that differ are gone through; one that

@@ -35,7 +35,7 @@ func (s *Server) act(x *exchange) error {
 	case "delete", "delete-many":
 		return s.deleteItems(x, at)
 	case "download":
-		return x.redirect(folderAddress(at.Folder.Name, string(at.Path)) + "?download&" + encodeItems(x.r.PostForm["item"]))
+		return x.redirect(folderAddress(at.Folder.Name, string(at.Path)) + "?download&" + encodeItems(x.r.PostForm["item"])) //nolint:forbidigo // a field, filled above
 	case "undo":
 		return s.undo(x, at)
 	case "restore":
@@ -60,7 +60,7 @@ func (x *exchange) base(at *hub.Spot) svn.Revnum {
 // items returns the chosen entries of a directory.
 func (x *exchange) items(at *hub.Spot) ([]svn.Path, error) {
 	var list []svn.Path
-	for _, name := range x.r.PostForm["item"] {
+	for _, name := range x.r.PostForm["item"] { //nolint:forbidigo // a field, filled by act
 		p, err := svn.CheckPath(string(at.Path.Join(name)))
 		if err != nil || name == "" || strings.Contains(name, "/") {
 			return nil, &havre.Error{Code: havre.CodeInvalid, Text: x.t("core.error.form")}
@@ -85,11 +85,31 @@ func (s *Server) done(x *exchange, at *hub.Spot, d *hub.Done, text, to string) e
 	return x.redirect(to)
 }
 
+// checkName refuses a name that not everybody's devices could store.
+func (x *exchange) checkName(name string) error {
+	fault, sign, at := hub.FaultOf(name)
+	if fault == "" {
+		return nil
+	}
+	return &havre.Error{Code: havre.CodeInvalid, Text: x.t("files.fault."+string(fault), "sign", string(sign), "at", at)}
+}
+
+// taken says in this language that there is something with that name.
+func (x *exchange) taken(err error, name string) error {
+	if havre.CodeOf(err) == havre.CodeExists {
+		return &havre.Error{Code: havre.CodeExists, Text: x.t("files.taken", "name", name), Cause: err}
+	}
+	return err
+}
+
 func (s *Server) makeDir(x *exchange, at *hub.Spot) error {
 	name := strings.TrimSpace(x.r.PostFormValue("name"))
+	if err := x.checkName(name); err != nil {
+		return err
+	}
 	d, err := s.hub.MakeDir(x.ctx(), x.caller(), at, name)
 	if err != nil {
-		return err
+		return x.taken(err, name)
 	}
 	return s.done(x, at, d, x.t("files.made", "name", name), folderAddress(at.Folder.Name, string(at.Path)))
 }
@@ -100,12 +120,12 @@ func (s *Server) makeFile(x *exchange, at *hub.Spot) error {
 		name += ".txt"
 	}
 	p := at.Path.Join(name)
-	if err := hub.CheckName(name); err != nil {
+	if err := x.checkName(name); err != nil {
 		return err
 	}
 	d, err := s.hub.PutFile(x.ctx(), x.caller(), at, p, svn.InvalidRevnum, nil)
 	if err != nil {
-		return err
+		return x.taken(err, name)
 	}
 	return s.done(x, at, d, x.t("files.made", "name", name), folderAddress(at.Folder.Name, string(p))+"?edit")
 }
@@ -116,7 +136,7 @@ func (s *Server) renameItem(x *exchange, at *hub.Spot) error {
 		return err
 	}
 	name := strings.TrimSpace(x.r.PostFormValue("name"))
-	if err := hub.CheckName(name); err != nil {
+	if err := x.checkName(name); err != nil {
 		return err
 	}
 	here := folderAddress(at.Folder.Name, string(at.Path))

@@ -48,6 +48,9 @@ func (s *Server) preview(x *exchange, at *hub.Spot) (*preview, error) {
 	}
 	if _, ok := sandboxTypes[ext]; ok {
 		p.Kind = "frame"
+		if ext == "pdf" {
+			p.Kind = "pdf" // the viewer of the browser does not start in a sandbox
+		}
 		return p, nil
 	}
 	if stored[ext] {
@@ -63,8 +66,8 @@ func (s *Server) preview(x *exchange, at *hub.Spot) (*preview, error) {
 	p.Kind, p.Cut, p.Text = "text", !whole, strings.ToValidUTF8(string(content), "\uFFFD")
 	p.CRLF = strings.Contains(p.Text, "\r\n")
 	p.Edit = whole && len(content) <= maxEdited && utf8.Valid(content)
-	switch {
-	case ext == "md" || ext == "markdown":
+	switch ext {
+	case "md", "markdown":
 		p.HTML, err = markdown(content)
 		p.Kind = "html"
 	default:

@@ -277,7 +277,7 @@
 	// Names are warned about before they are sent.
 	on("input", "[data-name]", (e, t) => {
 		const bad = t.value.match(/[<>:"|?*\\/]/);
-		t.setCustomValidity(bad ? bad[0] : "");
+		t.setCustomValidity(bad ? t.dataset.name.replace("%", bad[0]).replace("#", [...t.value.slice(0, bad.index)].length + 1) : "");
 	});
 
 	// The whole name is in a tooltip where it does not fit.
