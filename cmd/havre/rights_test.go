@@ -36,7 +36,7 @@ func (c *client) gone(names ...string) func() error {
 	return func() error {
 		for _, name := range names {
 			if _, err := os.Lstat(c.path(name)); !errors.Is(err, os.ErrNotExist) {
-				return fmt.Errorf("%s is there: %v", name, err)
+				return fmt.Errorf("%s is there: %w", name, err)
 			}
 		}
 		return nil

@@ -27,13 +27,13 @@ type Spot struct {
 }
 
 // Scope is that of the folder.
-func (p *Spot) Scope() havre.Scope { return havre.Scope{Folder: p.Folder.ID} }
+func (at *Spot) Scope() havre.Scope { return havre.Scope{Folder: at.Folder.ID} }
 
 // Dir says whether the place is a directory.
-func (p *Spot) Dir() bool { return p.Node == nil || p.Node.Kind == havre.KindDir }
+func (at *Spot) Dir() bool { return at.Node == nil || at.Node.Kind == havre.KindDir }
 
 // Shape tells two people who may read the same from others.
-func (p *Spot) Shape() string { return p.v.reach.shape }
+func (at *Spot) Shape() string { return at.v.reach.shape }
 
 // Entry is something in a directory, with who changed it last.
 type Entry struct {

@@ -55,9 +55,17 @@ func TestReach(t *testing.T) {
 		path                 svn.Path
 		reads, leads, seeing bool // seeing: as a directory
 	}{
-		{"", false, true, true}, {"a", false, true, true}, {"ab", false, false, false}, {"a/b", true, true, true},
-		{"a/x", false, false, false}, {"a/b/c", false, true, true}, {"a/b/c/x", false, false, false},
-		{"a/b/c/d/e", true, false, true}, {"a/b/x", true, false, true}, {"z", false, false, false}, {"zz", false, false, false},
+		{"", false, true, true},
+		{"a", false, true, true},
+		{"ab", false, false, false},
+		{"a/b", true, true, true},
+		{"a/x", false, false, false},
+		{"a/b/c", false, true, true},
+		{"a/b/c/x", false, false, false},
+		{"a/b/c/d/e", true, false, true},
+		{"a/b/x", true, false, true},
+		{"z", false, false, false},
+		{"zz", false, false, false},
 	} {
 		if got := [3]bool{r.reads(row.path), r.leads(row.path), r.sees(row.path, true)}; got != [3]bool{row.reads, row.leads, row.seeing} {
 			t.Errorf("%q: reads, leads, sees: got %v, want %v", row.path, got, row)

@@ -165,19 +165,19 @@ func (v *view) movedTo(e *ledgerEntry, p svn.Path) (svn.Path, bool) {
 
 // Renames takes out of the plan what is only called otherwise today: it takes its old name again, with its
 // contents of then, and what is at the new name goes.
-func (p *RestorePlan) Renames(then map[string]*Since, at *Spot) {
+func (r *RestorePlan) Renames(then map[string]*Since, at *Spot) {
 	for name, s := range then {
 		old := at.Path.Join(name)
-		if s.Now == "" || s.Now == old || !slices.Contains(p.Returning, old) {
+		if s.Now == "" || s.Now == old || !slices.Contains(r.Returning, old) {
 			continue
 		}
-		p.Returning = slices.DeleteFunc(p.Returning, func(q svn.Path) bool { return q == old })
-		p.Newer = slices.DeleteFunc(p.Newer, func(q svn.Path) bool { return q == s.Now })
-		p.deletions = slices.DeleteFunc(p.deletions, func(c havre.Change) bool { return c.Path == s.Now })
-		p.Names = append(p.Names, Transfer{From: s.Now, To: old})
-		p.changes = append(p.changes, havre.Change{Kind: havre.ChangeDelete, Path: s.Now, Base: at.Folder.Head})
+		r.Returning = slices.DeleteFunc(r.Returning, func(q svn.Path) bool { return q == old })
+		r.Newer = slices.DeleteFunc(r.Newer, func(q svn.Path) bool { return q == s.Now })
+		r.deletions = slices.DeleteFunc(r.deletions, func(c havre.Change) bool { return c.Path == s.Now })
+		r.Names = append(r.Names, Transfer{From: s.Now, To: old})
+		r.changes = append(r.changes, havre.Change{Kind: havre.ChangeDelete, Path: s.Now, Base: at.Folder.Head})
 	}
-	slices.SortFunc(p.Names, func(a, b Transfer) int { return a.To.Compare(b.To) })
+	slices.SortFunc(r.Names, func(a, b Transfer) int { return a.To.Compare(b.To) })
 }
 
 // RestoreVersion makes an older version of the file at the spot the newest one; path is where it was then.

@@ -2,6 +2,7 @@ package web
 
 import (
 	"fmt"
+	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
@@ -75,8 +76,14 @@ func TestHistoryStory(t *testing.T) {
 	dir, notes := folderAddress("Projets", project), addressOf(notesName)
 	past := fmt.Sprintf("%s?at=r%d", dir, then)
 	pages := []struct{ name, address string }{
-		{"past", past}, {"past-restore", past + "&restore"}, {"deleted", "/deleted"}, {"deleted-here", dir + "?deleted"},
-		{"activity", "/activity"}, {"difference", notes + "?compare=4..5"}, {"difference-two", notes + "?compare=3..5&columns=2"}, {"versions", notes},
+		{"past", past},
+		{"past-restore", past + "&restore"},
+		{"deleted", "/deleted"},
+		{"deleted-here", dir + "?deleted"},
+		{"activity", "/activity"},
+		{"difference", notes + "?compare=4..5"},
+		{"difference-two", notes + "?compare=3..5&columns=2"},
+		{"versions", notes},
 		{"version-old", notes + "?v=3"},
 	}
 	for _, look := range []struct {
@@ -114,12 +121,12 @@ func TestHistoryStory(t *testing.T) {
 	tab.Screenshot("history-ticked")
 	tab.Run(chromedp.Click(`.past-selection .past`))
 	tab.Until(`document.querySelector("#toast")?.textContent.includes("Plan masse.jpg")`)
-	if a := s.get("tom", addressOf("Plan masse.jpg")); a.StatusCode != 200 {
+	if a := s.get("tom", addressOf("Plan masse.jpg")); a.StatusCode != http.StatusOK {
 		t.Errorf("after bringing it back: %s", a.Status)
 	}
 	tab.Run(chromedp.Click(`#toast [data-undo]`))
 	tab.Until(`document.querySelector("#toast")?.textContent && !document.querySelector("#toast [data-undo]")`)
-	if a := s.get("tom", addressOf("Plan masse.jpg")); a.StatusCode != 404 {
+	if a := s.get("tom", addressOf("Plan masse.jpg")); a.StatusCode != http.StatusNotFound {
 		t.Errorf("after undo: %s", a.Status)
 	}
 	// All of the directory.
@@ -170,20 +177,20 @@ func TestHistoryPages(t *testing.T) {
 	}
 	// A whole deletion comes back; who may only read cannot.
 	rev := fmt.Sprint(int(then) + 3)
-	if a := s.post("siobhan", "/deleted/Projets", url.Values{"rev": {rev}}); a.StatusCode == 303 {
+	if a := s.post("siobhan", "/deleted/Projets", url.Values{"rev": {rev}}); a.StatusCode == http.StatusSeeOther {
 		t.Errorf("who reads restores: %s", a.Status)
 	}
-	if a := s.post("tom", "/deleted/Projets", url.Values{"rev": {rev}}); a.StatusCode != 303 {
+	if a := s.post("tom", "/deleted/Projets", url.Values{"rev": {rev}}); a.StatusCode != http.StatusSeeOther {
 		t.Errorf("restore of a deletion: %s %s", a.Status, a.body)
 	}
-	if a := s.get("tom", addressOf("Photos chantier", "IMG_2203.jpg")); a.StatusCode != 200 {
+	if a := s.get("tom", addressOf("Photos chantier", "IMG_2203.jpg")); a.StatusCode != http.StatusOK {
 		t.Errorf("after the restore: %s", a.Status)
 	}
 	if a := s.get("tom", dir+"?deleted"); !strings.Contains(a.body, "Restored") {
 		t.Error("the list does not say that it is back")
 	}
 	// An older version.
-	if a := s.post("tom", notes, url.Values{"do": {"restore"}, "v": {"1"}}); a.StatusCode != 303 {
+	if a := s.post("tom", notes, url.Values{"do": {"restore"}, "v": {"1"}}); a.StatusCode != http.StatusSeeOther {
 		t.Errorf("restore of a version: %s %s", a.Status, a.body)
 	}
 	if a := s.get("tom", notes+"?download"); !strings.Contains(a.body, "**2.4 kN") {

@@ -146,8 +146,8 @@ func parseRange(r *http.Request, size int64, tag string) (from, length int64, pa
 		return 0, size, false, nil
 	}
 	bad := errors.New("no such range")
-	switch {
-	case a == "":
+	switch a {
+	case "":
 		if _, err := fmt.Sscanf(b, "%d", &last); err != nil || last <= 0 {
 			return 0, 0, false, bad
 		}

@@ -160,10 +160,10 @@ func (s *Server) detailsView(x *exchange, e *hub.Entry, at *hub.Spot) (*detailsV
 		Place: x.placeName(at.Folder.Name, e.Path.Dir()), Author: s.fullName(x.ctx(), e.Changed.Author), Write: at.Right >= havre.RightWrite && !at.Past, Base: at.Folder.Head,
 	}
 	d.Icon, d.IconClass = iconOf(e)
-	switch {
-	case e.Kind == havre.KindDir:
+	switch e.Kind {
+	case havre.KindDir:
 		d.Kind = x.t("files.kind.dir")
-	case e.Kind == havre.KindSymlink:
+	case havre.KindSymlink:
 		d.Kind = x.t("files.kind.link")
 	default:
 		d.Kind = x.t("files.kind." + kindOf(e.Ext()))

@@ -315,7 +315,7 @@ func TestDownload(t *testing.T) {
 			t.Errorf("%q: %s, %d bytes", c.header, a.Status, len(a.body))
 		}
 	}
-	if a := get(addressOf("empty") + "?download"); a.StatusCode != 200 || a.body != "" {
+	if a := get(addressOf("empty") + "?download"); a.StatusCode != http.StatusOK || a.body != "" {
 		t.Errorf("an empty file: %s", a.Status)
 	}
 	for _, name := range []string{"a.html", "a.svg"} {
@@ -383,7 +383,7 @@ func TestThumbnails(t *testing.T) {
 			t.Errorf("%s: %s", name, a.Status)
 		}
 	}
-	if a := s.get("tom", "/thumb"+addressOf("a.png")[2:]+"?size=900000"); a.StatusCode != 404 {
+	if a := s.get("tom", "/thumb"+addressOf("a.png")[2:]+"?size=900000"); a.StatusCode != http.StatusNotFound {
 		t.Errorf("any size: %s", a.Status)
 	}
 	bomb := []byte(testPicture(2, 2))

@@ -55,11 +55,6 @@ func (x *exchange) fragment(name, block string, data any) error {
 	return x.render(http.StatusOK, name, block, data)
 }
 
-// fragmentStatus is fragment with another status.
-func (x *exchange) fragmentStatus(status int, name, block string, data any) error {
-	return x.render(status, name, block, data)
-}
-
 // render writes one block, wholly or not at all.
 func (x *exchange) render(status int, name, block string, data any) error {
 	var b bytes.Buffer

@@ -138,15 +138,21 @@ func (x *exchange) found(v *searchView, h *hub.SearchHit, words []string) foundR
 // pagesOf are the pages that the palette leads to.
 func (x *exchange) pagesOf() []foundRow {
 	list := []struct{ key, address, icon string }{
-		{"search.page.activity", "/activity", "waves"}, {"search.page.deleted", "/deleted", "trash-2"},
-		{"search.page.devices", "/devices", "monitor-smartphone"}, {"search.page.me", "/me", "user-round"},
+		{"search.page.activity", "/activity", "waves"},
+		{"search.page.deleted", "/deleted", "trash-2"},
+		{"search.page.devices", "/devices", "monitor-smartphone"},
+		{"search.page.me", "/me", "user-round"},
 	}
 	if x.session.Admin() {
 		list = append(list, []struct{ key, address, icon string }{
-			{"search.page.overview", "/admin", "binoculars"}, {"search.page.people", "/admin/people", "user-round"},
-			{"search.page.groups", "/admin/groups", "users-round"}, {"search.page.folders", "/admin/folders", "folders"},
-			{"search.page.rights", "/admin/rights", "grid-3x3"}, {"search.page.alldevices", "/admin/devices", "monitor-smartphone"},
-			{"search.page.log", "/admin/log", "scroll-text"}, {"search.page.settings", "/admin/settings/protection", "sliders-horizontal"},
+			{"search.page.overview", "/admin", "binoculars"},
+			{"search.page.people", "/admin/people", "user-round"},
+			{"search.page.groups", "/admin/groups", "users-round"},
+			{"search.page.folders", "/admin/folders", "folders"},
+			{"search.page.rights", "/admin/rights", "grid-3x3"},
+			{"search.page.alldevices", "/admin/devices", "monitor-smartphone"},
+			{"search.page.log", "/admin/log", "scroll-text"},
+			{"search.page.settings", "/admin/settings/protection", "sliders-horizontal"},
 		}...)
 	}
 	var rows []foundRow

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"html/template"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -177,8 +178,7 @@ func (x *exchange) historyLine(at *hub.Spot, past time.Time) (*timeline, []hub.T
 	l.Address = folderAddress(at.Folder.Name, string(at.Path))
 	var xs strings.Builder
 	l.Value = -1
-	for i := len(touches) - 1; i >= 0; i-- {
-		t := touches[i]
+	for _, t := range slices.Backward(touches) {
 		if t.Rev <= at.Rev {
 			l.Value = len(l.Stops)
 		}

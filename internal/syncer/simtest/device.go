@@ -290,7 +290,7 @@ func (d *device) heal() {
 	d.mu.Lock()
 	d.failing, d.full = 0, false
 	d.mu.Unlock()
-	if d.done != nil && len(d.done) > 0 {
+	if len(d.done) > 0 {
 		d.stop() // it has given up
 	}
 	d.start()

@@ -82,7 +82,7 @@ func (d *DB) Kept() []Kept {
 	if d.err != nil {
 		return nil
 	}
-	s := d.prepared("SELECT place, path, at FROM kept ORDER BY at DESC, place") //nolint:sqlclosecheck // Close does it
+	s := d.prepared("SELECT place, path, at FROM kept ORDER BY at DESC, place")
 	if s == nil {
 		return nil
 	}
