@@ -1,7 +1,7 @@
 // Uploads: files and directories that are dropped or chosen go to a directory of a folder. Small ones are
 // sent in batches, each of which becomes one revision; large ones by tus, which goes on where it was cut,
 // also after a reload once the file is chosen again. Elements with data-upload-to="/FOLDER/PATH" take what
-// is dropped on them; rows of directories in them, data-kind="d" data-name="NAME", take it for themselves.
+// is dropped on them; rows of directories in them take it for themselves.
 (() => {
 	"use strict";
 	const { one, all, on, token } = window.havre;
@@ -478,8 +478,8 @@
 		const list = target.closest?.("[data-upload-to]") || one("[data-upload-to]");
 		if (!list) return null;
 		const base = list.dataset.uploadTo.replace(/^\/upload/, "");
-		const r = target.closest?.('[data-kind="d"][data-name]');
-		if (r && list.contains(r)) return { to: base + "/" + encodeURIComponent(r.dataset.name), mark: r, name: r.dataset.name };
+		const r = target.closest?.(".fr, .ft"), name = r && list.contains(r) && one(".k-dir", r) && one("[name=item]", r)?.value;
+		if (name) return { to: base + "/" + encodeURIComponent(name), mark: r, name };
 		return { to: base, mark: list, name: decodeURIComponent(base.split("/").pop()) };
 	};
 	const choose2 = (dir) => {
