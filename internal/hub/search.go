@@ -25,6 +25,7 @@ type SearchHit struct {
 	Changed Act
 	// Deleted: it is not there any more; Changed says who deleted it.
 	Deleted bool
+	Write   bool // the caller may bring it back
 
 	score int
 }
@@ -183,7 +184,7 @@ func (v *view) searchDeleted(ctx context.Context, words []string, head svn.Revnu
 			if d == nil || d.Back {
 				continue
 			}
-			list = append(list, SearchHit{Path: p, Dir: d.Dir, Changed: d.Act, Deleted: true})
+			list = append(list, SearchHit{Path: p, Dir: d.Dir, Changed: d.Act, Deleted: true, Write: v.right(p) >= havre.RightWrite})
 			if len(list) == maxDeletedHits {
 				return list, nil
 			}

@@ -54,6 +54,7 @@ type foundRow struct {
 	When    time.Time
 	Author  string
 	// Of something deleted: where its restoration is posted to, and as of when.
+	Gone    bool
 	Restore string
 	Item    string
 	At      string
@@ -128,7 +129,9 @@ func (x *exchange) found(v *searchView, h *hub.SearchHit, words []string) foundR
 	}
 	if h.Deleted {
 		row.Item, row.At = h.Name(), fmt.Sprintf("r%d", h.Changed.Rev-1)
-		row.Restore = folderAddress(h.Folder, string(dir))
+		if row.Gone = true; h.Write {
+			row.Restore = folderAddress(h.Folder, string(dir))
+		}
 		row.Address = folderAddress(h.Folder, string(h.Path)) + "?at=" + row.At
 		row.Shown = folderAddress(h.Folder, string(dir)) + "?deleted"
 	}

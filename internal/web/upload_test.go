@@ -5,10 +5,13 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"html"
 	"math/rand/v2"
 	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -327,5 +330,14 @@ func TestSearchPages(t *testing.T) {
 	s.commit("aicha", "Projets", testDir("Neuf"), testFile("Neuf/Zanzibar.txt", "z", svn.InvalidRevnum))
 	if a := s.get("tom", "/search?q=zanzi"); !strings.Contains(a.body, "<mark>Zanzi</mark>bar.txt") {
 		t.Error("a new file is not found")
+	}
+	// What was deleted comes back with the button; who only reads has none.
+	button := regexp.MustCompile(`action="([^"]+)"><input type="hidden" name="csrf"[^>]*><input type="hidden" name="do" value="bring-back"><input type="hidden" name="at" value="(r\d+)"><input type="hidden" name="item" value="([^"]+)">`)
+	m := button.FindStringSubmatch(s.get("aicha", "/search?q=ancien").body)
+	if m == nil || button.MatchString(s.get("siobhan", "/search?q=ancien").body) {
+		t.Fatalf("the button is %q", m)
+	}
+	if a := s.post("aicha", html.UnescapeString(m[1]), url.Values{"do": {"bring-back"}, "at": {m[2]}, "item": {m[3]}}); a.StatusCode != http.StatusSeeOther || s.content(project+"/Ancien plan.txt") != "à supprimer\n" {
+		t.Errorf("restore: %d %s", a.StatusCode, a.body)
 	}
 }
