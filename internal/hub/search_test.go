@@ -71,3 +71,15 @@ func TestSearchIsFast(t *testing.T) {
 		t.Errorf("took %v", took)
 	}
 }
+
+// TestNameIndexRemoves: what is below a directory goes with it, and nothing that only begins alike.
+func TestNameIndexRemoves(t *testing.T) {
+	index := &nameIndex{all: map[svn.Path]*indexed{}, whole: true}
+	for _, p := range []svn.Path{"a", "a/b", "a/b/c.txt", "ab.txt", "d.txt"} {
+		index.all[p] = &indexed{path: p, dir: p == "a" || p == "a/b"}
+	}
+	index.remove(map[svn.Path]bool{"a": true, "d.txt": true})
+	if len(index.all) != 1 || index.all["ab.txt"] == nil {
+		t.Errorf("%d entries are left", len(index.all))
+	}
+}
