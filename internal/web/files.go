@@ -84,17 +84,17 @@ func (x *exchange) stateWords(st *hub.FolderState) (state, words string) {
 // spot finds what the address names, as of ?at=, a moment or rNUMBER.
 func (x *exchange) spot() (*hub.Spot, error) {
 	folder, p := x.r.PathValue("folder"), svn.Path(strings.TrimSuffix(x.r.PathValue("path"), "/"))
-	at, err := x.hub.Spot(x.ctx(), x.caller(), folder, "", svn.InvalidRevnum)
-	if err != nil {
-		return nil, err
-	}
 	rev := svn.InvalidRevnum
 	if text := x.r.FormValue("at"); text != "" {
-		if rev, err = x.revisionOf(at, text); err != nil {
+		root, err := x.hub.Spot(x.ctx(), x.caller(), folder, "", svn.InvalidRevnum)
+		if err != nil {
+			return nil, err
+		}
+		if rev, err = x.revisionOf(root, text); err != nil {
 			return nil, err
 		}
 	}
-	at, err = x.hub.Spot(x.ctx(), x.caller(), folder, p, rev)
+	at, err := x.hub.Spot(x.ctx(), x.caller(), folder, p, rev)
 	if text := x.r.FormValue("v"); text != "" && err == nil && rev == svn.InvalidRevnum {
 		return x.versionSpot(at, text)
 	}
