@@ -274,7 +274,7 @@ type outcomesAnswer struct {
 }
 
 type fileOutcome struct {
-	State string `json:"state"` // "done", "same", "taken", "refused"
+	State string `json:"state"` // "done", "same", "taken", "refused", "lost": the upload is not there
 	Text  string `json:"text,omitempty"`
 	Place string `json:"place,omitempty"` // where it is, if not where it was sent
 }
@@ -296,6 +296,8 @@ func (x *exchange) outcomes(batch *hub.Batch, d *hub.Done) outcomesAnswer {
 			}
 		case o.Refused == havre.RefusedOutOfDate, havre.CodeOf(o.Err) == havre.CodeExists:
 			f.State, f.Text = "taken", x.uploadReason(o)
+		case o.Refused == havre.RefusedUpload, havre.CodeOf(o.Err) == havre.CodeNotFound:
+			f.State, f.Text = "lost", x.t("upload.refused.lost")
 		default:
 			f.State, f.Text = "refused", x.uploadReason(o)
 		}

@@ -149,7 +149,7 @@ func TestTusRefuses(t *testing.T) {
 	}
 	var done outcomesAnswer
 	s.ask("tom", "/finish/Projets", finishRequest{Files: []finishFile{{ID: strings.TrimPrefix(at, "/upload/"), Place: "x"}}}, &done)
-	if done.Files[0].State != "refused" {
+	if done.Files[0].State != "lost" {
 		t.Errorf("another's upload: %+v", done)
 	}
 	if a := s.tus("aicha", http.MethodDelete, at, nil); a.StatusCode != http.StatusNoContent {

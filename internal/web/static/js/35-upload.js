@@ -171,7 +171,8 @@
 			if (o.state === "done") move(item, "done", o.place ? t("renamed", { name: o.place.split("/").pop() }) : t("done"));
 			else if (o.state === "same") move(item, "done", t("same"));
 			else if (o.state === "taken") { item.again = !!item.id; item.existing = ""; item.base = a.rev > 0 ? a.rev : 0; taken(item, o.text); }
-			else { item.why = "refused"; item.again = !!item.id; move(item, "need", o.text); }
+			else if (o.state === "lost" && !item.lost) { item.lost = true; item.id = null; move(item, "new"); } // an answer that was lost: what is there is compared again
+			else { item.why = "refused"; item.again = !!item.id && o.state !== "lost"; move(item, "need", o.text); }
 			if (item.state === "done" && item.id) remember(item, false);
 		});
 	};
