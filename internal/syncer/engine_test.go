@@ -2,6 +2,7 @@ package syncer_test
 
 import (
 	"context"
+	"errors"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -167,8 +169,18 @@ func (d *device) look() {
 
 func (d *device) await(until func(syncer.Status) bool) {
 	d.t.Helper()
-	if err := d.engine.Wait(d.t.Context(), until); err != nil {
-		d.t.Fatalf("%s: %v; status %+v", d.name, err, d.engine.Status())
+	// What is waited for may be on the disk or on the server, which no change of the status announces.
+	for {
+		ctx, cancel := context.WithTimeout(d.t.Context(), 100*time.Millisecond)
+		err := d.engine.Wait(ctx, until)
+		again := errors.Is(ctx.Err(), context.DeadlineExceeded)
+		cancel()
+		if err == nil {
+			return
+		}
+		if !again || d.t.Context().Err() != nil {
+			d.t.Fatalf("%s: %v; status %+v", d.name, err, d.engine.Status())
+		}
 	}
 }
 

@@ -169,6 +169,9 @@ func TestHostile(t *testing.T) {
 				if rt.pattern == "GET /live" || strings.HasPrefix(rt.pattern, "POST /signout") {
 					continue // a stream; the end of the session
 				}
+				if rt.need == needAdmin && person != "maelle" {
+					continue // refused before anything is read
+				}
 				s.attack(t, rt, person, names)
 			}
 		})
@@ -207,7 +210,7 @@ func (s *testServer) attack(t *testing.T, rt route, person string, names []strin
 		return s.do(person, r)
 	}
 	const encoded = "application/x-www-form-urlencoded"
-	for _, v := range append(slices.Clone(hostile), ids...) {
+	for k, v := range append(slices.Clone(hostile), ids...) {
 		places := map[string]string{}
 		for _, m := range wildcard.FindAllStringSubmatch(rt.pattern, -1) {
 			places[m[1]] = v
@@ -222,13 +225,12 @@ func (s *testServer) attack(t *testing.T, rt route, person string, names []strin
 		}
 		_, good := at(rt.pattern, samples)
 		if method == http.MethodGet {
-			for i := range 3 { // a few at a time, for one that is refused hides the others
-				some := url.Values{}
-				for j := i; j < len(names); j += 3 {
-					some.Set(names[j], v)
-				}
-				look(v, request(method, good+"?"+some.Encode(), nil, encoded))
+			// A third of the names at a time, for one that is refused hides the others.
+			some := url.Values{}
+			for j := k % 3; j < len(names); j += 3 {
+				some.Set(names[j], v)
 			}
+			look(v, request(method, good+"?"+some.Encode(), nil, encoded))
 			continue
 		}
 		look(v, request(method, good, []byte(all.Encode()), encoded))
