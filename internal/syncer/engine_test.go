@@ -115,6 +115,8 @@ func (d *device) tree() map[string]string {
 		rel, _ := filepath.Rel(d.dir, path)
 		rel = filepath.ToSlash(rel)
 		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return nil // the engine took it away while it was looked at
 		case err != nil || rel == ".":
 			return err
 		case rel == localfs.Reserved:
@@ -127,12 +129,18 @@ func (d *device) tree() map[string]string {
 			return err
 		default:
 			b, err := os.ReadFile(path)
-			info, _ := e.Info()
+			info, infoErr := e.Info()
+			if errors.Is(err, fs.ErrNotExist) || errors.Is(infoErr, fs.ErrNotExist) {
+				return nil // the engine took it away while it was looked at
+			}
+			if err := errors.Join(err, infoErr); err != nil {
+				return err
+			}
 			if info.Mode()&0o100 != 0 {
 				tree[rel] = "*"
 			}
 			tree[rel] += string(b)
-			return err
+			return nil
 		}
 		return nil
 	})
