@@ -179,10 +179,10 @@ func (tab *Tab) Eval(script string, v any) {
 	tab.Run(chromedp.Evaluate(script, v, func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }))
 }
 
-// Until waits until a script returns true, for ten seconds at most. While the page changes it may fail.
+// Until waits until a script returns true, for two minutes at most: only a defect takes that long. While the page changes it may fail.
 func (tab *Tab) Until(script string) {
 	tab.t.Helper()
-	end := time.Now().Add(10 * time.Second)
+	end := time.Now().Add(2 * time.Minute)
 	for {
 		var ok bool
 		err := chromedp.Run(tab.Ctx, chromedp.Evaluate("(() => { try { return !!("+script+"); } catch { return false; } })()", &ok))
