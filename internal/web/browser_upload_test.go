@@ -81,7 +81,7 @@ func TestUploadStory(t *testing.T) {
 	// A large file whose connection is cut twice, on the row of a subdirectory.
 	cut.left.Store(2)
 	tab.Eval(dropScript+`('.fr:has([value="02 Avant-projet"])', [["Tour.mp4", 12000000, 68]]); true`, nil)
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(2 * time.Minute)
 	for s.get("aicha", addressOf("02 Avant-projet", "Tour.mp4")).StatusCode != http.StatusOK {
 		if time.Now().After(deadline) {
 			tab.Screenshot("upload-stuck")
