@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"path"
@@ -248,7 +249,7 @@ func SortEntries(all []*Entry, by SortKey, down bool, compare func(a, b string) 
 		case SortChanged:
 			n = la.Changed.Time.Compare(lb.Changed.Time)
 		case SortSize:
-			n = compareInt(la.Size+int64(la.Items), lb.Size+int64(lb.Items))
+			n = cmp.Compare(la.Size+int64(la.Items), lb.Size+int64(lb.Items))
 		case SortKind:
 			n = strings.Compare(la.Ext(), lb.Ext())
 		case SortName:
@@ -264,16 +265,6 @@ func SortEntries(all []*Entry, by SortKey, down bool, compare func(a, b string) 
 		}
 		return n
 	})
-}
-
-func compareInt(a, b int64) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }
 
 // OpenSpot returns the contents of the file at the place.

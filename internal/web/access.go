@@ -225,7 +225,7 @@ func (x *exchange) accessLine(b *hub.Book, h hub.Holder, place hub.GrantPlace) a
 	}
 	for i := range b.Users {
 		if u := &b.Users[i]; u.ID == h.User {
-			l.Note = cmpString(u.Email, u.Name)
+			l.Note = cmp.Or(u.Email, u.Name)
 			if u.Closed(x.now) {
 				l.Note += " · " + x.t("people.tag.suspended")
 			}

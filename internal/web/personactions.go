@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"net/url"
 	"strings"
 	"time"
@@ -57,7 +58,7 @@ func (s *Server) invitePerson(x *exchange) error {
 		return again(f.Wrong)
 	}
 	people := []store.ImportedPerson{{
-		Name: f.Name, DisplayName: cmpString(f.Display, f.Name), Email: f.Email, Role: f.role, Join: f.Chosen, SecretHash: "new",
+		Name: f.Name, DisplayName: cmp.Or(f.Display, f.Name), Email: f.Email, Role: f.role, Join: f.Chosen, SecretHash: "new",
 		Expires: f.expires, Quota: f.quota,
 	}}
 	invitations, err := x.admin().ImportPeople(x.ctx(), people)
@@ -69,13 +70,6 @@ func (s *Server) invitePerson(x *exchange) error {
 	}
 	u := &store.User{Name: f.Name, DisplayName: people[0].DisplayName, Email: f.Email}
 	return s.showLink(x, u, &invitations[0], "invite")
-}
-
-func cmpString(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
 }
 
 // invitePersonAgain makes another invitation for somebody who has not come yet.
