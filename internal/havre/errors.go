@@ -1,6 +1,9 @@
 package havre
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 // Code tells programs what kind of failure an Error is.
 type Code string
@@ -24,8 +27,42 @@ type Error struct {
 	Code Code
 	// Text is a sentence for the person: what, why, and what to do. Lower case, no full stop.
 	Text string
+	// Said is what Text was made of, so that the pages can say it in another language; empty if
+	// that is not known, as for what came over the network.
+	Said Sentence
 	// Cause is for the log; it never crosses the network.
 	Cause error
+}
+
+// Sentence is a sentence for a person, and what it was made of. The English format is the key of its
+// translations (internal/web/texts/sentences).
+type Sentence struct {
+	Format string // for fmt, a constant
+	Args   []any
+}
+
+// Say returns the sentence with its places filled when it is printed. An argument can be a Sentence.
+func Say(format string, args ...any) Sentence {
+	return Sentence{Format: format, Args: args}
+}
+
+// String returns the sentence in English.
+func (s Sentence) String() string { return fmt.Sprintf(s.Format, s.Args...) }
+
+// Errorf returns an error with this sentence. The format is a constant.
+func Errorf(code Code, format string, args ...any) *Error {
+	return &Error{Code: code, Text: fmt.Sprintf(format, args...), Said: Sentence{Format: format, Args: args}}
+}
+
+// ErrorSaying returns an error with a sentence made before.
+func ErrorSaying(code Code, s Sentence) *Error {
+	return &Error{Code: code, Text: s.String(), Said: s}
+}
+
+// Because sets the cause and returns the error itself.
+func (e *Error) Because(cause error) *Error {
+	e.Cause = cause
+	return e
 }
 
 func (e *Error) Error() string {

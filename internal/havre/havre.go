@@ -307,7 +307,8 @@ type Refusal struct {
 	Index  int // into Commit.Changes
 	Path   svn.Path
 	Reason RefusalReason
-	Text   string // a sentence for the person
+	Text   string   // a sentence for the person
+	Said   Sentence // what Text was made of; empty if it came over the network
 }
 
 // CommitResult tells what became of a Commit: in Rev is everything that is not in Refused, because

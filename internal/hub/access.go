@@ -113,7 +113,7 @@ func (a *access) alive(ctx context.Context, id havre.DeviceID) error {
 	if user, web := havre.UserOfWeb(id); web {
 		u, err := a.store.User(ctx, user)
 		if havre.CodeOf(err) == havre.CodeNotFound || err == nil && u.Closed(time.Now()) {
-			return &havre.Error{Code: havre.CodeUnauthenticated, Text: "the account is closed: ask an administrator to reopen it"}
+			return havre.Errorf(havre.CodeUnauthenticated, "the account is closed: ask an administrator to reopen it")
 		}
 		if err != nil {
 			return err

@@ -28,22 +28,24 @@ type WeakPasswordError struct {
 	Guess bool // among the first that a program would try
 }
 
-func (e *WeakPasswordError) Error() string {
+func (e *WeakPasswordError) Error() string { return e.said().String() }
+
+func (e *WeakPasswordError) said() havre.Sentence {
 	switch {
 	case e.Short:
-		return "the password is too short: take 10 characters or more"
+		return havre.Say("the password is too short: take %d characters or more", MinPassword)
 	case e.Long:
-		return "the password is too long: take 1,024 bytes or less"
+		return havre.Say("the password is too long: take %d bytes or less", maxPassword)
 	case e.Name:
-		return "the password is much like a name: take something else"
+		return havre.Say("the password is much like a name: take something else")
 	default:
-		return "a program would guess this password soon: take several words that do not belong together"
+		return havre.Say("a program would guess this password soon: take several words that do not belong together")
 	}
 }
 
 // Unwrap makes it a *havre.Error.
 func (e *WeakPasswordError) Unwrap() error {
-	return &havre.Error{Code: havre.CodeInvalid, Text: e.Error()}
+	return havre.ErrorSaying(havre.CodeInvalid, e.said())
 }
 
 // goodScore is that of zxcvbn, 0 to 4: 10^8 guesses and more.
@@ -205,7 +207,7 @@ func (h *Hub) Invitation(ctx context.Context, secret, address string) (*Invitati
 		return nil, err
 	}
 	if pause := pauseLeft(f, addressTries, addressPause, firstPause, h.now()); pause > 0 {
-		return nil, &havre.Error{Code: havre.CodeUnavailable, Text: "too many wrong invitations came from this address: try again later"}
+		return nil, havre.Errorf(havre.CodeUnavailable, "too many wrong invitations came from this address: try again later")
 	}
 	v, u, err := h.store.InvitationByHash(ctx, hashSecret(secret))
 	if err != nil {
@@ -331,7 +333,7 @@ func (h *Hub) firstAdmin(ctx context.Context) (store.User, error) {
 	}
 	users = slices.DeleteFunc(users, func(u store.User) bool { return !u.IsAdmin() })
 	if len(users) == 0 {
-		return store.User{}, &havre.Error{Code: havre.CodeNotFound, Text: "the server has no administrator: start it once more"}
+		return store.User{}, havre.Errorf(havre.CodeNotFound, "the server has no administrator: start it once more")
 	}
 	return slices.MinFunc(users, func(u, v store.User) int { return u.Created.Compare(v.Created) }), nil
 }

@@ -70,5 +70,5 @@ func (a *Admin) on(ctx context.Context, name string, do func(*store.User) error)
 
 // errWrongPassword is for a person who is signed in already.
 func errWrongPassword() error {
-	return &havre.Error{Code: havre.CodeInvalid, Text: "this is not your present password"}
+	return havre.Errorf(havre.CodeInvalid, "this is not your present password")
 }

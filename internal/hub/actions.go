@@ -39,7 +39,7 @@ func (h *Hub) do(ctx context.Context, c *havre.Caller, at *Spot, message string,
 		if f.Reason == havre.RefusedDenied {
 			code = havre.CodeDenied
 		}
-		return nil, &havre.Error{Code: code, Text: fmt.Sprintf("%s: %s", f.Path, f.Text)}
+		return nil, havre.Errorf(code, "%s: %s", f.Path, f.Said)
 	}
 	return &Done{Rev: r.Rev, Refused: r.Refused}, nil
 }
@@ -132,7 +132,7 @@ func (h *Hub) MakeDir(ctx context.Context, c *havre.Caller, at *Spot, name strin
 func (h *Hub) mustBeFree(ctx context.Context, at *Spot, p svn.Path) error {
 	n, err := at.v.stat(ctx, p, at.Folder.Head)
 	if err == nil && n != nil {
-		err = &havre.Error{Code: havre.CodeExists, Text: fmt.Sprintf("%q is already here: choose another name", p.Name())}
+		err = havre.Errorf(havre.CodeExists, "%q is already here: choose another name", p.Name())
 	}
 	return err
 }
@@ -408,7 +408,7 @@ func (at *Spot) untouchedSince(ctx context.Context, rev svn.Revnum, paths []svn.
 				_, in := p.Rel(q)
 				_, above := q.Rel(p)
 				if in || above && e.changes[i].Action != svn.ActionModify {
-					return &havre.Error{Code: havre.CodeExists, Text: fmt.Sprintf("%q has been changed since: it stays as it is, and the history has every version", q.Name())}
+					return havre.Errorf(havre.CodeExists, "%q has been changed since: it stays as it is, and the history has every version", q.Name())
 				}
 			}
 		}

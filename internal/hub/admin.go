@@ -166,7 +166,7 @@ func (a *Admin) AddFolder(ctx context.Context, name string) (*store.Folder, erro
 		return nil, err
 	}
 	if _, err := a.store.FolderByName(ctx, name); err == nil {
-		return nil, &havre.Error{Code: havre.CodeExists, Text: fmt.Sprintf("there is a folder called %s already: choose another name", name)}
+		return nil, havre.Errorf(havre.CodeExists, "there is a folder called %s already: choose another name", name)
 	}
 	location, uuid, err := a.repos.create(ctx, name)
 	if err != nil {

@@ -3,7 +3,6 @@ package hub
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -104,7 +103,7 @@ func (a *Admin) checkAdopted(dir string) (string, error) {
 	}
 	actual, err := filepath.EvalSymlinks(filepath.Clean(dir))
 	if err != nil {
-		return "", &havre.Error{Code: havre.CodeInvalid, Text: fmt.Sprintf("%s cannot be read by the server: check the path, and who may read it", dir), Cause: err}
+		return "", havre.Errorf(havre.CodeInvalid, "%s cannot be read by the server: check the path, and who may read it", dir).Because(err)
 	}
 	own, err := filepath.EvalSymlinks(a.repos.dir)
 	if err != nil {
@@ -128,7 +127,7 @@ func (a *Admin) notTwice(ctx context.Context, location string, root svn.Path) er
 		_, above := root.Rel(f.Prefix)
 		_, below := f.Prefix.Rel(root)
 		if f.Location == location && (above || below) {
-			return &havre.Error{Code: havre.CodeExists, Text: fmt.Sprintf("the folder %s has this directory of the repository already", f.Name)}
+			return havre.Errorf(havre.CodeExists, "the folder %s has this directory of the repository already", f.Name)
 		}
 	}
 	return nil
@@ -137,20 +136,21 @@ func (a *Admin) notTwice(ctx context.Context, location string, root svn.Path) er
 // inspect returns the UUID of the repository if havre can read and write it.
 func inspect(ctx context.Context, dir string, root svn.Path) (uuid string, err error) {
 	refuse := func(err error) error {
-		return &havre.Error{Code: havre.CodeInvalid, Text: fmt.Sprintf("%s cannot be adopted: %v", dir, err), Cause: err}
+		return havre.Errorf(havre.CodeInvalid, "%s cannot be adopted: %v", dir, err).Because(err)
 	}
+	why := func(format string, args ...any) error { return refuse(invalid(format, args...)) }
 	format, err := formatOf(dir)
 	if err != nil {
 		return "", refuse(err)
 	}
 	if format < oldestWritable {
-		return "", refuse(fmt.Errorf("its format %d can only be read; `svnadmin upgrade` makes it current", format))
+		return "", why("its format %d can only be read; `svnadmin upgrade` makes it current", format)
 	}
 	if hook := activeHook(dir); hook != "" {
-		return "", refuse(fmt.Errorf("its hook %s would not run for what havre commits; take it away first", hook))
+		return "", why("its hook %s would not run for what havre commits; take it away first", hook)
 	}
 	if err := tryWrite(filepath.Join(dir, "db")); err != nil {
-		return "", refuse(errors.New("the server's user may not write in its directory db"))
+		return "", why("the server's user may not write in its directory db")
 	}
 	r, err := fsfs.Open(dir, fsfs.Options{})
 	if err != nil {
@@ -163,10 +163,10 @@ func inspect(ctx context.Context, dir string, root svn.Path) (uuid string, err e
 	}
 	n, err := r.Stat(ctx, root, head)
 	if err != nil {
-		return "", refuse(fmt.Errorf("there is no directory %s in revision %d", show(root), head))
+		return "", why("there is no directory %s in revision %d", show(root), head)
 	}
 	if n.Kind != svn.KindDir {
-		return "", refuse(fmt.Errorf("%s is not a directory", show(root)))
+		return "", why("%s is not a directory", show(root))
 	}
 	return r.UUID(), nil
 }
@@ -175,12 +175,12 @@ func inspect(ctx context.Context, dir string, root svn.Path) (uuid string, err e
 func formatOf(dir string) (int, error) {
 	b, err := os.ReadFile(filepath.Join(dir, "db", "format"))
 	if err != nil {
-		return 0, errors.New("it is no Subversion repository, or the server's user may not read it")
+		return 0, invalid("it is no Subversion repository, or the server's user may not read it")
 	}
 	line, _, _ := strings.Cut(string(b), "\n")
 	n, err := strconv.Atoi(strings.TrimSpace(line))
 	if err != nil {
-		return 0, fmt.Errorf("its format is %.40q", line)
+		return 0, invalid("its format is %.40q", line)
 	}
 	return n, nil
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"io"
 	"strings"
 	"time"
@@ -159,7 +158,7 @@ func (b *Batch) put(ctx context.Context, p svn.Path, f BatchFile, c *havre.Chang
 	case there == nil && !b.taken[p]:
 		err = CheckName(p.Name())
 	case there != nil && there.Kind == svn.KindDir:
-		err = &havre.Error{Code: havre.CodeExists, Text: fmt.Sprintf("%q is a directory here: rename one of the two", p.Name())}
+		err = havre.Errorf(havre.CodeExists, "%q is a directory here: rename one of the two", p.Name())
 	case f.Existing == ExistingReplace && !b.taken[p]:
 		if c.Base = b.at.Folder.Head; f.Base > 0 {
 			c.Base = min(f.Base, c.Base)
@@ -174,7 +173,7 @@ func (b *Batch) put(ctx context.Context, p svn.Path, f BatchFile, c *havre.Chang
 		})
 		p = p.Dir().Join(name)
 	default:
-		err = &havre.Error{Code: havre.CodeExists, Text: "a file with this name is already here"}
+		err = havre.Errorf(havre.CodeExists, "a file with this name is already here")
 	}
 	if err != nil {
 		return err
@@ -204,7 +203,7 @@ func (b *Batch) dirs(ctx context.Context, dir svn.Path) error {
 		return err
 	}
 	if n != nil && n.Kind != svn.KindDir || b.taken[dir] {
-		return &havre.Error{Code: havre.CodeExists, Text: fmt.Sprintf("%q is a file here, not a directory", dir.Name())}
+		return havre.Errorf(havre.CodeExists, "%q is a file here, not a directory", dir.Name())
 	}
 	if n == nil {
 		if err := b.dirs(ctx, dir.Dir()); err != nil {
@@ -223,7 +222,7 @@ func (b *Batch) content(ctx context.Context, c *havre.Change, r io.Reader) error
 	head = head[:n]
 	small := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 	if err != nil && !small {
-		return &havre.Error{Code: havre.CodeInvalid, Text: "the upload broke off: send it again", Cause: err}
+		return havre.Errorf(havre.CodeInvalid, "the upload broke off: send it again").Because(err)
 	}
 	if small && b.inline+n <= maxInline {
 		b.inline += n
@@ -258,7 +257,7 @@ func (b *Batch) Commit(ctx context.Context) (*Done, error) {
 	for i := range b.Outcomes {
 		o := &b.Outcomes[i]
 		if f, ok := refused[o.change]; ok && o.change >= 0 {
-			o.Refused, o.Err = f.Reason, &havre.Error{Code: havre.CodeInvalid, Text: f.Text}
+			o.Refused, o.Err = f.Reason, havre.ErrorSaying(havre.CodeInvalid, f.Said)
 		}
 	}
 	return &Done{Rev: r.Rev, Refused: r.Refused}, nil
@@ -303,7 +302,7 @@ func (h *Hub) Present(ctx context.Context, c *havre.Caller, at *Spot, places []s
 				missing[p.Dir()] = true
 			}
 		case n.Kind == svn.KindDir:
-			here.Err = &havre.Error{Code: havre.CodeExists, Text: fmt.Sprintf("%q is a directory here: rename one of the two", p.Name())}
+			here.Err = havre.Errorf(havre.CodeExists, "%q is a directory here: rename one of the two", p.Name())
 		default:
 			here.Taken, here.Size, here.Err = true, n.Size, nil
 			if n.SHA1 != nil {

@@ -61,7 +61,7 @@ func (e *Entry) Ext() string {
 // Spot finds a path of the folder with that name at a revision, svn.InvalidRevnum for the youngest. What
 // is not there and what the caller may not read are havre.CodeNotFound alike.
 func (h *Hub) Spot(ctx context.Context, c *havre.Caller, folder string, p svn.Path, rev svn.Revnum) (*Spot, error) {
-	missing := &havre.Error{Code: havre.CodeNotFound, Text: "there is nothing at this address, or it is not open to you"}
+	missing := havre.Errorf(havre.CodeNotFound, "there is nothing at this address, or it is not open to you")
 	if _, err := svn.CheckPath(string(p)); err != nil || isReserved(p) {
 		return nil, missing
 	}
@@ -302,7 +302,7 @@ func (h *Hub) WalkSpot(ctx context.Context, at *Spot, do func(p svn.Path, e havr
 // Act returns who made a revision of the folder.
 func (h *Hub) Act(ctx context.Context, at *Spot, rev svn.Revnum) (Act, error) {
 	if rev > at.Folder.Head {
-		return Act{}, &havre.Error{Code: havre.CodeNotFound, Text: "the folder has no such revision"}
+		return Act{}, havre.Errorf(havre.CodeNotFound, "the folder has no such revision")
 	}
 	return at.v.repo.ledger.act(ctx, max(rev, 0))
 }

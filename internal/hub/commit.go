@@ -124,7 +124,7 @@ func (h *Hub) commitPlan(ctx context.Context, p *plan, head svn.Revnum) (svn.Rev
 		}
 		if !refused {
 			if moved++; moved > maxMovingTarget {
-				return svn.InvalidRevnum, &havre.Error{Code: havre.CodeUnavailable, Text: "others change the same directories too fast: try again", Cause: err}
+				return svn.InvalidRevnum, havre.Errorf(havre.CodeUnavailable, "others change the same directories too fast: try again").Because(err)
 			}
 		}
 		if head, err = p.v.repo.Youngest(ctx); err != nil {
@@ -202,31 +202,31 @@ func (v *view) answer(c *havre.Commit, rev svn.Revnum, refused map[int]havre.Ref
 		if i < 0 || i >= len(c.Changes) {
 			continue // read back from a revision that somebody else may have edited
 		}
-		text := refusalText(refused[i])
+		said := refusalText(refused[i])
 		if refused[i] == havre.RefusedDenied {
-			text = v.deniedText(&c.Changes[i])
+			said = v.deniedText(&c.Changes[i])
 		}
-		r.Refused = append(r.Refused, havre.Refusal{Index: i, Path: c.Changes[i].Path, Reason: refused[i], Text: text})
+		r.Refused = append(r.Refused, havre.Refusal{Index: i, Path: c.Changes[i].Path, Reason: refused[i], Text: said.String(), Said: said})
 	}
 	return r
 }
 
-func refusalText(r havre.RefusalReason) string {
+func refusalText(r havre.RefusalReason) havre.Sentence {
 	switch r {
 	case havre.RefusedOutOfDate:
-		return "somebody else changed it in the meantime"
+		return havre.Say("somebody else changed it in the meantime")
 	case havre.RefusedDenied:
-		return "you may not write here: ask who manages the folder"
+		return havre.Say("you may not write here: ask who manages the folder")
 	case havre.RefusedInvalid:
-		return "this name, or these contents, cannot be stored"
+		return havre.Say("this name, or these contents, cannot be stored")
 	case havre.RefusedLocked:
-		return "somebody holds the Subversion lock on it"
+		return havre.Say("somebody holds the Subversion lock on it")
 	case havre.RefusedUpload:
-		return "its contents did not arrive completely: they are sent again"
+		return havre.Say("its contents did not arrive completely: they are sent again")
 	case havre.RefusedParent:
-		return "it needs another change that was refused"
+		return havre.Say("it needs another change that was refused")
 	default:
-		return "refused"
+		return havre.Say("refused")
 	}
 }
 

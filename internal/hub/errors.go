@@ -3,14 +3,13 @@ package hub
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/havre-cloud/havre/internal/havre"
 	"github.com/havre-cloud/havre/svn"
 )
 
 func invalid(format string, args ...any) error {
-	return &havre.Error{Code: havre.CodeInvalid, Text: fmt.Sprintf(format, args...)}
+	return havre.Errorf(havre.CodeInvalid, format, args...)
 }
 
 // full gives err the code CodeFull if it is about space.
@@ -18,7 +17,7 @@ func full(err error) error {
 	if err == nil || !isFull(err) {
 		return err
 	}
-	return &havre.Error{Code: havre.CodeFull, Text: "the server's disk is full: free some space there, then it goes on by itself", Cause: err}
+	return havre.Errorf(havre.CodeFull, "the server's disk is full: free some space there, then it goes on by itself").Because(err)
 }
 
 // explain turns what a repository says about a path into what a person is told.
@@ -29,13 +28,13 @@ func explain(err error, path svn.Path) error {
 	case has[*havre.Error](err):
 		return err
 	case has[*svn.NotFoundError](err):
-		return &havre.Error{Code: havre.CodeNotFound, Text: fmt.Sprintf("%s is not there in that revision", show(path)), Cause: err}
+		return havre.Errorf(havre.CodeNotFound, "%s is not there in that revision", show(path)).Because(err)
 	case has[*svn.NoSuchRevisionError](err):
-		return &havre.Error{Code: havre.CodeNotFound, Text: "the folder has no such revision yet", Cause: err}
+		return havre.Errorf(havre.CodeNotFound, "the folder has no such revision yet").Because(err)
 	case has[*svn.NotFileError](err):
-		return &havre.Error{Code: havre.CodeInvalid, Text: fmt.Sprintf("%s is a directory", show(path)), Cause: err}
+		return havre.Errorf(havre.CodeInvalid, "%s is a directory", show(path)).Because(err)
 	case has[*svn.NotDirError](err):
-		return &havre.Error{Code: havre.CodeInvalid, Text: fmt.Sprintf("%s is not a directory", show(path)), Cause: err}
+		return havre.Errorf(havre.CodeInvalid, "%s is not a directory", show(path)).Because(err)
 	}
 	return full(err)
 }
@@ -45,9 +44,9 @@ func has[E error](err error) bool {
 	return ok
 }
 
-func show(p svn.Path) string {
+func show(p svn.Path) havre.Sentence {
 	if p == "" {
-		return "the directory"
+		return havre.Say("the directory")
 	}
-	return fmt.Sprintf("%q", string(p))
+	return havre.Say("%q", string(p))
 }

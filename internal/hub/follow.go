@@ -2,7 +2,6 @@ package hub
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/havre-cloud/havre/internal/havre"
@@ -47,7 +46,7 @@ func (h *Hub) Follow(ctx context.Context, c *havre.Caller, scope havre.Scope, si
 		return invalid("there is no revision %d to follow from", since)
 	}
 	if repository != "" && repository != f.v.repo.UUID() {
-		return &havre.Error{Code: havre.CodeHistoryWentBack, Text: "the folder's repository is another one than before"}
+		return havre.Errorf(havre.CodeHistoryWentBack, "the folder's repository is another one than before")
 	}
 	return f.follow(ctx, since)
 }
@@ -87,7 +86,7 @@ func (f *follower) follow(ctx context.Context, since svn.Revnum) error {
 			return err
 		}
 		if head < f.cursor || first && f.view != nil && head < f.view.rev {
-			return &havre.Error{Code: havre.CodeHistoryWentBack, Text: "the server's history is older than what this device has seen"}
+			return havre.Errorf(havre.CodeHistoryWentBack, "the server's history is older than what this device has seen")
 		}
 		if first {
 			if err := f.begin(ctx, head); err != nil {
@@ -133,10 +132,8 @@ func (v *view) checkRoot(ctx context.Context, head svn.Revnum) error {
 	if err != nil || n != nil && n.Kind == svn.KindDir {
 		return err
 	}
-	return &havre.Error{
-		Code: havre.CodeNotFound,
-		Text: fmt.Sprintf("the directory %q is not in the folder %s any more: nothing is deleted here; remove this replica, or put the directory back", v.scope.Root, v.folder.Name),
-	}
+	return havre.Errorf(havre.CodeNotFound,
+		"the directory %q is not in the folder %s any more: nothing is deleted here; remove this replica, or put the directory back", v.scope.Root, v.folder.Name)
 }
 
 // still looks at the rights anew, and fails if the device may not come in any more. What has changed for

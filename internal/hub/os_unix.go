@@ -25,7 +25,7 @@ func lockDir(path string) (*os.File, error) {
 	}
 	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) {
-		err = &havre.Error{Code: havre.CodeUnavailable, Text: "another server works on this data directory: stop it first, or give this one its own --data"}
+		err = havre.Errorf(havre.CodeUnavailable, "another server works on this data directory: stop it first, or give this one its own --data")
 	}
 	if err != nil {
 		return nil, errors.Join(err, f.Close())

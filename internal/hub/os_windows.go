@@ -25,7 +25,7 @@ func lockDir(path string) (*os.File, error) {
 	err = windows.LockFileEx(windows.Handle(f.Fd()), windows.LOCKFILE_EXCLUSIVE_LOCK|windows.LOCKFILE_FAIL_IMMEDIATELY,
 		0, 1, 0, &windows.Overlapped{})
 	if errors.Is(err, windows.ERROR_LOCK_VIOLATION) {
-		err = &havre.Error{Code: havre.CodeUnavailable, Text: "another server works on this data directory: stop it first, or give this one its own --data"}
+		err = havre.Errorf(havre.CodeUnavailable, "another server works on this data directory: stop it first, or give this one its own --data")
 	}
 	if err != nil {
 		return nil, errors.Join(err, f.Close())

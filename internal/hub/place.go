@@ -2,7 +2,6 @@ package hub
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/havre-cloud/havre/internal/havre"
 	"github.com/havre-cloud/havre/svn"
@@ -20,7 +19,7 @@ func (h *Hub) ServerName() string {
 // caller may read nothing is havre.CodeNotFound, like one that is not there.
 func (h *Hub) Reach(ctx context.Context, c *havre.Caller, folder string, path svn.Path) (havre.Right, error) {
 	missing := func() error {
-		return &havre.Error{Code: havre.CodeNotFound, Text: fmt.Sprintf("there is no folder called %s", folder)}
+		return havre.Errorf(havre.CodeNotFound, "there is no folder called %s", folder)
 	}
 	f, err := h.store.FolderByName(ctx, folder)
 	if err != nil {

@@ -113,7 +113,7 @@ func (p *plan) step(ctx context.Context, i int) error {
 
 func (p *plan) try(ctx context.Context, i int, c *havre.Change) (havre.RefusalReason, error) {
 	if c.Base > p.head {
-		return 0, &havre.Error{Code: havre.CodeHistoryWentBack, Text: "the server's history is older than what this device has seen"}
+		return 0, havre.Errorf(havre.CodeHistoryWentBack, "the server's history is older than what this device has seen")
 	}
 	for at := c.Path; len(p.dropped) > 0; at = at.Dir() {
 		if p.dropped[at] {
@@ -241,7 +241,7 @@ func (p *plan) remove(i int, c *havre.Change, found target) havre.RefusalReason 
 func (p *plan) copy(ctx context.Context, i int, c *havre.Change, found target) (havre.RefusalReason, error) {
 	from := svn.CopySource{Path: p.v.abs(c.CopyFrom.Path), Rev: c.CopyFrom.Rev}
 	if from.Rev > p.head {
-		return 0, &havre.Error{Code: havre.CodeHistoryWentBack, Text: "the server's history is older than what this device has seen"}
+		return 0, havre.Errorf(havre.CodeHistoryWentBack, "the server's history is older than what this device has seen")
 	}
 	source, err := p.v.stat(ctx, c.CopyFrom.Path, from.Rev)
 	if err != nil {

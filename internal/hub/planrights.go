@@ -2,7 +2,6 @@ package hub
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/havre-cloud/havre/internal/havre"
 	"github.com/havre-cloud/havre/svn"
@@ -63,15 +62,15 @@ func (v *view) lacking(p svn.Path, right havre.Right) []svn.Path {
 }
 
 // deniedText says why a change is refused for want of a right.
-func (v *view) deniedText(c *havre.Change) string {
+func (v *view) deniedText(c *havre.Change) havre.Sentence {
 	switch {
 	case v.right(c.Path) < havre.RightWrite:
 		return refusalText(havre.RefusedDenied)
 	case c.Kind == havre.ChangeCopy && v.right(c.CopyFrom.Path) < havre.RightRead:
-		return fmt.Sprintf("you may not read %s: ask who manages the folder", show(c.CopyFrom.Path))
+		return havre.Say("you may not read %s: ask who manages the folder", show(c.CopyFrom.Path))
 	case c.Kind == havre.ChangeCopy:
-		return "it holds parts that you may not read, so it cannot be copied or moved: ask who manages the folder"
+		return havre.Say("it holds parts that you may not read, so it cannot be copied or moved: ask who manages the folder")
 	default:
-		return "it holds parts that you may not change, so it cannot be deleted, moved or replaced: ask who manages the folder"
+		return havre.Say("it holds parts that you may not change, so it cannot be deleted, moved or replaced: ask who manages the folder")
 	}
 }

@@ -2,7 +2,6 @@ package hub
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/havre-cloud/havre/internal/havre"
 	"github.com/havre-cloud/havre/svn"
@@ -27,7 +26,7 @@ func (h *Hub) checkQuota(ctx context.Context, v *view, commit *havre.Commit, hea
 	if fits, err := h.measures.fits(ctx, &v.folder, head, more); err != nil || fits {
 		return explain(err, "")
 	}
-	return &havre.Error{Code: havre.CodeFull, Text: fmt.Sprintf(
+	return havre.Errorf(havre.CodeFull,
 		"the folder %s may hold %d MB and is full: delete something, or ask an administrator for more room",
-		v.folder.Name, v.folder.Quota/1_000_000)}
+		v.folder.Name, v.folder.Quota/1_000_000)
 }

@@ -181,7 +181,7 @@ func (v *view) after(p svn.Path) (svn.Path, error) {
 		return "", nil
 	}
 	if _, err := svn.CheckPath(string(p)); err != nil {
-		return "", &havre.Error{Code: havre.CodeInvalid, Text: "the listing cannot continue behind that path", Cause: err}
+		return "", havre.Errorf(havre.CodeInvalid, "the listing cannot continue behind that path").Because(err)
 	}
 	return v.abs(p), nil
 }
@@ -206,10 +206,10 @@ func (v *view) openFile(ctx context.Context, file havre.FileVersion) (svn.File, 
 // checkRead fails for a path that the caller cannot ask for.
 func (v *view) checkRead(p svn.Path) error {
 	if _, err := svn.CheckPath(string(p)); err != nil {
-		return &havre.Error{Code: havre.CodeInvalid, Text: "that path cannot be in a folder", Cause: err}
+		return havre.Errorf(havre.CodeInvalid, "that path cannot be in a folder").Because(err)
 	}
 	if v.right(p) < havre.RightRead || isReserved(p) {
-		return &havre.Error{Code: havre.CodeDenied, Text: "you may not read " + show(p) + ": ask who manages the folder"}
+		return havre.Errorf(havre.CodeDenied, "you may not read %s: ask who manages the folder", show(p))
 	}
 	return nil
 }

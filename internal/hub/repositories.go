@@ -97,12 +97,12 @@ type view struct {
 
 // errNoFolder does not tell a folder that is not there from one that the caller may not read.
 func errNoFolder() error {
-	return &havre.Error{Code: havre.CodeDenied, Text: "there is no such folder, or you may not read it: ask who manages it"}
+	return havre.Errorf(havre.CodeDenied, "there is no such folder, or you may not read it: ask who manages it")
 }
 
 // errArchived is for those who could read the folder if it were not put away.
 func errArchived(f *store.Folder) error {
-	return &havre.Error{Code: havre.CodeUnavailable, Text: fmt.Sprintf("the folder %s is archived: nothing can be read or changed in it until an administrator takes it back", f.Name)}
+	return havre.Errorf(havre.CodeUnavailable, "the folder %s is archived: nothing can be read or changed in it until an administrator takes it back", f.Name)
 }
 
 // view returns the scope if the caller may read something in it.
@@ -120,7 +120,7 @@ func (h *Hub) view(ctx context.Context, c *havre.Caller, scope havre.Scope) (*vi
 // anyView is view also where the caller may read nothing, which the caller must not notice.
 func (h *Hub) anyView(ctx context.Context, c *havre.Caller, scope havre.Scope) (*view, error) {
 	if _, err := svn.CheckPath(string(scope.Root)); err != nil {
-		return nil, &havre.Error{Code: havre.CodeInvalid, Text: fmt.Sprintf("%q cannot be a directory of a folder", scope.Root), Cause: err}
+		return nil, havre.Errorf(havre.CodeInvalid, "%q cannot be a directory of a folder", scope.Root).Because(err)
 	}
 	f, reach, err := h.access.of(ctx, c.User, scope.Folder)
 	if havre.CodeOf(err) == havre.CodeNotFound {

@@ -256,7 +256,7 @@ func (m *Manager) check(ctx context.Context, changes []Pending) error {
 			return err
 		}
 		if !may {
-			return &havre.Error{Code: havre.CodeDenied, Text: "you do not manage " + show(g.Path) + ": ask who manages the folder"}
+			return havre.Errorf(havre.CodeDenied, "you do not manage %s: ask who manages the folder", show(g.Path))
 		}
 	}
 	return nil

@@ -133,5 +133,5 @@ func (s *seal) fits(text string, user havre.UserID, v *view) bool {
 }
 
 func errRightsChanged() error {
-	return &havre.Error{Code: havre.CodeRightsChanged, Text: "what you may read here has just changed: it is listed anew"}
+	return havre.Errorf(havre.CodeRightsChanged, "what you may read here has just changed: it is listed anew")
 }

@@ -3,7 +3,6 @@ package hub
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/netip"
 	"strings"
@@ -103,7 +102,7 @@ func (h *Hub) SignIn(ctx context.Context, in SignIn) (string, *Session, error) {
 			return "", nil, err
 		}
 		if !good || u.Closed(h.now()) {
-			return "", nil, h.signInFailed(ctx, keys, in, "the name or the password is wrong")
+			return "", nil, h.signInFailed(ctx, keys, in, havre.Say("the name or the password is wrong"))
 		}
 	}
 	if secrets.TOTPSecret != "" {
@@ -152,7 +151,7 @@ func (h *Hub) signInFactor(ctx context.Context, u *store.User, secrets store.Sec
 	if err != nil || good {
 		return full(err)
 	}
-	refused := h.signInFailed(ctx, keys, in, "this code is wrong, or was used already")
+	refused := h.signInFailed(ctx, keys, in, havre.Say("this code is wrong, or was used already"))
 	if e, is := errors.AsType[*SignInError](refused); is {
 		e.Ticket = ticket
 	}
@@ -179,7 +178,7 @@ func newSession(v store.Session, u store.User) *Session {
 // Session returns who shows the token: havre.CodeUnauthenticated if nobody does any more.
 func (h *Hub) Session(ctx context.Context, token string) (*Session, error) {
 	if token == "" {
-		return nil, &havre.Error{Code: havre.CodeUnauthenticated, Text: "you are not signed in"}
+		return nil, havre.Errorf(havre.CodeUnauthenticated, "you are not signed in")
 	}
 	s, err := h.access.session(ctx, hashSecret(token), h.now())
 	if err != nil {
@@ -308,7 +307,7 @@ func pauseLeft(f store.Failures, tries int, first, longest time.Duration, now ti
 }
 
 // signInFailed counts the failure and returns the refusal.
-func (h *Hub) signInFailed(ctx context.Context, k failures, in SignIn, why string) error {
+func (h *Hub) signInFailed(ctx context.Context, k failures, in SignIn, why havre.Sentence) error {
 	for _, key := range []string{k.account, k.everywhere, k.address} {
 		if err := h.store.CountSignInFailure(ctx, key, forgetFailure); err != nil {
 			return full(err)
@@ -328,11 +327,11 @@ func (h *Hub) signInFailed(ctx context.Context, k failures, in SignIn, why strin
 	if err != nil {
 		return err
 	}
-	return &SignInError{Err: denied("%s", why), Left: max(accountTries-f.Count, 0), Pause: pause}
+	return &SignInError{Err: havre.ErrorSaying(havre.CodeDenied, why), Left: max(accountTries-f.Count, 0), Pause: pause}
 }
 
 func denied(format string, args ...any) error {
-	return &havre.Error{Code: havre.CodeDenied, Text: fmt.Sprintf(format, args...)}
+	return havre.Errorf(havre.CodeDenied, format, args...)
 }
 
 // session returns the session whose token has the hash.
@@ -344,7 +343,7 @@ func (a *access) session(ctx context.Context, hash string, now time.Time) (*Sess
 	}
 	if s, ok := a.sessions[hash]; ok {
 		if !now.Before(s.Expires) || s.User.Closed(now) {
-			return nil, &havre.Error{Code: havre.CodeUnauthenticated, Text: "you are signed out: sign in again"}
+			return nil, havre.Errorf(havre.CodeUnauthenticated, "you are signed out: sign in again")
 		}
 		return s, nil
 	}

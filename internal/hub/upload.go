@@ -47,7 +47,7 @@ func (h *Hub) BeginUpload(ctx context.Context, c *havre.Caller, scope havre.Scop
 		return "", 0, err
 	}
 	if v.right("") < havre.RightWrite {
-		return "", 0, &havre.Error{Code: havre.CodeDenied, Text: fmt.Sprintf("you may not write in the folder %s: ask who manages it", v.folder.Name)}
+		return "", 0, havre.Errorf(havre.CodeDenied, "you may not write in the folder %s: ask who manages it", v.folder.Name)
 	}
 	if size < 0 {
 		return "", 0, invalid("an upload cannot have %d bytes", size)
@@ -78,7 +78,7 @@ func (u *uploads) path(device havre.DeviceID, id havre.UploadID) (string, int64,
 }
 
 func noUpload() error {
-	return &havre.Error{Code: havre.CodeNotFound, Text: "the server does not have this upload: begin it again"}
+	return havre.Errorf(havre.CodeNotFound, "the server does not have this upload: begin it again")
 }
 
 func (u *uploads) begin(device havre.DeviceID, size int64) (havre.UploadID, error) {
@@ -91,7 +91,7 @@ func (u *uploads) begin(device havre.DeviceID, size int64) (havre.UploadID, erro
 		return "", err
 	}
 	if len(waiting) >= maxUploads {
-		return "", &havre.Error{Code: havre.CodeFull, Text: fmt.Sprintf("this device has %d uploads that no commit used: they are removed after a week", len(waiting))}
+		return "", havre.Errorf(havre.CodeFull, "this device has %d uploads that no commit used: they are removed after a week", len(waiting))
 	}
 	id := havre.UploadID(fmt.Sprintf("%s-%d", strings.ToLower(rand.Text()), size))
 	f, err := os.OpenFile(filepath.Join(dir, string(id)), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
@@ -125,7 +125,7 @@ func (u *uploads) write(device havre.DeviceID, id havre.UploadID, offset int64, 
 		return 0, err
 	}
 	if !u.claim(path) {
-		return 0, &havre.Error{Code: havre.CodeUnavailable, Text: "another request writes to this upload: wait until it ends"}
+		return 0, havre.Errorf(havre.CodeUnavailable, "another request writes to this upload: wait until it ends")
 	}
 	defer u.release(path)
 	f, err := os.OpenFile(path, os.O_WRONLY, 0)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -20,7 +21,7 @@ func (s *Store) ChangeUser(ctx context.Context, by Actor, id havre.UserID, edit 
 		}
 		u := was
 		edit(&u)
-		if u.DisplayName, err = checkName("user", u.DisplayName); err != nil {
+		if u.DisplayName, err = checkName(havre.Say("user"), u.DisplayName); err != nil {
 			return AuditEntry{}, err
 		}
 		if u.Email, err = checkEmail(u.Email); err != nil {
@@ -51,30 +52,34 @@ func (s *Store) ChangeUser(ctx context.Context, by Actor, id havre.UserID, edit 
 func changed(was, is *User) string {
 	var words []string
 	if was.DisplayName != is.DisplayName {
-		words = append(words, "name in full: "+is.DisplayName)
+		words = append(words, fmt.Sprintf(detailName, is.DisplayName))
 	}
 	if was.Email != is.Email {
-		words = append(words, "e-mail: "+is.Email)
+		words = append(words, fmt.Sprintf(detailEmail, is.Email))
 	}
 	if was.Role != is.Role {
-		words = append(words, "role: "+is.Role.String())
+		words = append(words, fmt.Sprintf(detailRole, is.Role))
 	}
 	if !was.Expires.Equal(is.Expires) {
 		if is.Expires.IsZero() {
-			words = append(words, "does not expire")
+			words = append(words, detailForever)
 		} else {
-			words = append(words, "expires "+is.Expires.UTC().Format(time.RFC3339))
+			words = append(words, fmt.Sprintf(detailExpires, is.Expires.UTC().Format(time.RFC3339)))
 		}
 	}
 	if was.Quota != is.Quota {
-		words = append(words, "quota changed")
+		quota := "none"
+		if is.Quota >= 0 {
+			quota = fmt.Sprintf(detailBytes, is.Quota)
+		}
+		words = append(words, fmt.Sprintf(detailQuota, quota))
 	}
 	return strings.Join(words, "; ")
 }
 
 // RenameUser gives an account another name. Revisions that it made keep the one they have.
 func (s *Store) RenameUser(ctx context.Context, by Actor, id havre.UserID, name string) error {
-	name, err := checkName("user", name)
+	name, err := checkName(havre.Say("user"), name)
 	if err != nil {
 		return err
 	}
@@ -158,7 +163,7 @@ func (s *Store) invitation(ctx context.Context, db rower, secretHash string) (In
 	var expires int64
 	var device, password sql.NullInt64
 	var purpose string
-	unknown := &havre.Error{Code: havre.CodeDenied, Text: "this invitation is unknown, used already or expired: ask for a new one"}
+	unknown := havre.Errorf(havre.CodeDenied, "this invitation is unknown, used already or expired: ask for a new one")
 	err := db.QueryRowContext(ctx, `SELECT user_id, expires_at, used_at, password_used_at, purpose FROM invitations
 		WHERE secret_hash = ? AND expires_at > ?`, secretHash, s.stamp()).Scan(&v.User, &expires, &device, &password, &purpose)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -188,7 +193,7 @@ func (s *Store) AddPasswordInvitation(ctx context.Context, by Actor, secretHash 
 		}
 		_, err = tx.ExecContext(ctx, `INSERT INTO invitations (secret_hash, user_id, created_by, created_at, expires_at, purpose)
 			VALUES (?, ?, ?, ?, ?, 'password')`, secretHash, user, by.Name, s.stamp(), expires.UnixMilli())
-		return by.entry("user.reset", u.Name, "until "+expires.UTC().Format(time.RFC3339)), err
+		return by.entry("user.reset", u.Name, fmt.Sprintf(detailUntil, expires.UTC().Format(time.RFC3339))), err
 	})
 }
 
@@ -204,7 +209,7 @@ func (s *Store) RedeemPassword(ctx context.Context, secretHash, passwordHash str
 		}
 		u = found
 		if v.PasswordUsed || !v.Password && u.Password {
-			return AuditEntry{}, &havre.Error{Code: havre.CodeDenied, Text: "a password was chosen with this invitation already: sign in with it"}
+			return AuditEntry{}, havre.Errorf(havre.CodeDenied, "a password was chosen with this invitation already: sign in with it")
 		}
 		at := s.stamp()
 		if _, err := tx.ExecContext(ctx, `UPDATE invitations SET password_used_at = ? WHERE secret_hash = ?`, at, secretHash); err != nil {
@@ -214,7 +219,7 @@ func (s *Store) RedeemPassword(ctx context.Context, secretHash, passwordHash str
 			return AuditEntry{}, err
 		}
 		_, err = tx.ExecContext(ctx, `DELETE FROM sessions WHERE user_id = ?`, u.ID)
-		return Actor{Name: u.Name}.entry("user.password", u.Name, "by invitation"), err
+		return Actor{Name: u.Name}.entry("user.password", u.Name, detailInvitation), err
 	})
 	return u, err
 }

@@ -71,3 +71,46 @@ func (s *Store) AuditActors(ctx context.Context) ([]string, error) {
 func likeEscaped(text string) string {
 	return strings.NewReplacer(`\`, `\\`, "%", `\%`, "_", `\_`).Replace(text)
 }
+
+// The details of actions that are sentences. %s is a name, a path or a time in RFC 3339, %v a word of
+// havre itself, such as a role. The log keeps them in English; the pages translate what fits one.
+const (
+	detailWord       = "%v"
+	detailUntil      = "until %s"
+	detailInvitation = "by invitation"
+	detailName       = "name in full: %s"
+	detailEmail      = "e-mail: %s"
+	detailRole       = "role: %v"
+	detailForever    = "does not expire"
+	detailExpires    = "expires %s"
+	detailQuota      = "quota: %v"
+	detailBytes      = "%d bytes"
+	detailGrant      = "/%s: %s may %v"
+	detailGrantMove  = "/%s: to /%s"
+	detailWas        = "was %s"
+	detailGroup      = "group %s"
+	detailImported   = "imported"
+	detailHeld       = "%s: %d deletions"
+)
+
+// detailFormats are the sentences that the details of an action can be, those of user.change joined by "; ".
+var detailFormats = map[string][]string{
+	"user.add":      {detailWord},
+	"user.change":   {detailName, detailEmail, detailRole, detailForever, detailExpires, detailQuota, detailImported},
+	"user.reset":    {detailUntil},
+	"user.invite":   {detailUntil},
+	"user.password": {detailInvitation},
+	"group.add":     {detailImported},
+	"group.rename":  {detailWas},
+	"group.join":    {detailGroup},
+	"group.remove":  {detailGroup},
+	"grant.set":     {detailGrant},
+	"grant.move":    {detailGrantMove},
+	"folder.quota":  {detailBytes, detailWord},
+	"held.keep":     {detailHeld},
+	"held.delete":   {detailHeld},
+}
+
+// DetailFormats returns the sentences, formats for fmt, that the details of an action are made of, the
+// most particular first; nil if they are not sentences but a name, an address or a value.
+func DetailFormats(action string) []string { return detailFormats[action] }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -54,23 +55,20 @@ func (s *Store) ActiveDevice(ctx context.Context, id havre.DeviceID) (Device, er
 }
 
 func (s *Store) activeDevice(ctx context.Context, column, value string) (Device, error) {
-	unauthenticated := func(text string) error {
-		return &havre.Error{Code: havre.CodeUnauthenticated, Text: text}
-	}
 	var disabled bool
 	d, err := queryOne(ctx, s.read, func(row func(...any) error) (Device, error) {
 		return scanDevice(func(dest ...any) error { return row(append(dest, &disabled)...) })
 	}, func() error {
-		return unauthenticated("the server does not know this device: join again with a new invitation")
+		return havre.Errorf(havre.CodeUnauthenticated, "the server does not know this device: join again with a new invitation")
 	}, `SELECT `+deviceColumns+`, users.disabled OR users.expires_at IS NOT NULL AND users.expires_at <= ?
 		FROM devices JOIN users ON users.id = devices.user_id WHERE devices.`+column+` = ?`, s.stamp(), value)
 	switch {
 	case err != nil:
 		return Device{}, err
 	case !d.Revoked.IsZero():
-		return Device{}, unauthenticated("this device was signed out on the server: join again with a new invitation")
+		return Device{}, havre.Errorf(havre.CodeUnauthenticated, "this device was signed out on the server: join again with a new invitation")
 	case disabled:
-		return Device{}, unauthenticated("the account is closed: ask an administrator to reopen it")
+		return Device{}, havre.Errorf(havre.CodeUnauthenticated, "the account is closed: ask an administrator to reopen it")
 	}
 	return d, nil
 }
@@ -100,7 +98,7 @@ func (s *Store) Device(ctx context.Context, id havre.DeviceID) (Device, error) {
 // RenameDevice gives the device another name on the server's pages. It keeps its own for conflict
 // copies, which it names itself.
 func (s *Store) RenameDevice(ctx context.Context, by Actor, id havre.DeviceID, name string) error {
-	name, err := checkName("device", name)
+	name, err := checkName(havre.Say("device"), name)
 	if err != nil {
 		return err
 	}
@@ -131,7 +129,7 @@ func (s *Store) AddInvitation(ctx context.Context, by Actor, secretHash string, 
 		}
 		_, err := tx.ExecContext(ctx, `INSERT INTO invitations (secret_hash, user_id, created_by, created_at, expires_at)
 			VALUES (?, ?, ?, ?, ?)`, secretHash, user, by.Name, s.stamp(), expires.UnixMilli())
-		return by.entry("user.invite", name, "until "+expires.UTC().Format(time.RFC3339)), err
+		return by.entry("user.invite", name, fmt.Sprintf(detailUntil, expires.UTC().Format(time.RFC3339))), err
 	})
 }
 
@@ -139,7 +137,7 @@ func (s *Store) AddInvitation(ctx context.Context, by Actor, secretHash string, 
 // is for. An unknown, used or expired one is havre.CodeDenied, with one sentence for all three, so that
 // guessing teaches nothing.
 func (s *Store) Redeem(ctx context.Context, secretHash string, n NewDevice) (*Device, error) {
-	name, err := checkName("device", n.Name)
+	name, err := checkName(havre.Say("device"), n.Name)
 	if err != nil {
 		return nil, err
 	}
@@ -151,7 +149,7 @@ func (s *Store) Redeem(ctx context.Context, secretHash string, n NewDevice) (*De
 			WHERE secret_hash = ? AND used_at IS NULL AND invitations.expires_at > ? AND purpose = 'join'
 				AND NOT users.disabled AND (users.expires_at IS NULL OR users.expires_at > ?)`, secretHash, at, at).Scan(&d.User, &d.UserName)
 		if errors.Is(err, sql.ErrNoRows) {
-			return AuditEntry{}, &havre.Error{Code: havre.CodeDenied, Text: "this invitation is unknown, used already or expired: ask for a new one"}
+			return AuditEntry{}, havre.Errorf(havre.CodeDenied, "this invitation is unknown, used already or expired: ask for a new one")
 		}
 		if err != nil {
 			return AuditEntry{}, err

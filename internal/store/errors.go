@@ -3,7 +3,6 @@ package store
 import (
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -15,17 +14,17 @@ import (
 )
 
 func notFound(format string, args ...any) error {
-	return &havre.Error{Code: havre.CodeNotFound, Text: fmt.Sprintf(format, args...)}
+	return havre.Errorf(havre.CodeNotFound, format, args...)
 }
 
 func invalid(format string, args ...any) error {
-	return &havre.Error{Code: havre.CodeInvalid, Text: fmt.Sprintf(format, args...)}
+	return havre.Errorf(havre.CodeInvalid, format, args...)
 }
 
 // taken turns the failure of an INSERT whose name exists into CodeExists with that sentence.
 func taken(err error, format string, args ...any) error {
 	if e, ok := errors.AsType[*sqlite.Error](err); ok && e.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE {
-		return &havre.Error{Code: havre.CodeExists, Text: fmt.Sprintf(format, args...), Cause: err}
+		return havre.Errorf(havre.CodeExists, format, args...).Because(err)
 	}
 	return err
 }
@@ -37,7 +36,7 @@ func newID() string { return strings.ToLower(rand.Text()) }
 const maxName = 128
 
 // checkName returns the name without surrounding space, or why it cannot be one.
-func checkName(what, name string) (string, error) {
+func checkName(what havre.Sentence, name string) (string, error) {
 	name = strings.TrimSpace(name)
 	switch {
 	case name == "":

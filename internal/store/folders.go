@@ -3,7 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
-	"strconv"
+	"fmt"
 	"strings"
 	"time"
 
@@ -49,7 +49,7 @@ func scanFolder(row func(...any) error) (Folder, error) {
 }
 
 // CheckFolderName returns the name as AddFolder would store it, or why it cannot be one.
-func CheckFolderName(name string) (string, error) { return checkName("folder", name) }
+func CheckFolderName(name string) (string, error) { return checkName(havre.Say("folder"), name) }
 
 // AddFolder records a folder whose repository is there. ID and Created are set by it. A name that is
 // taken is havre.CodeExists.
@@ -142,7 +142,7 @@ func (s *Store) SetFolderQuota(ctx context.Context, by Actor, id havre.FolderID,
 		_, err := tx.ExecContext(ctx, `UPDATE folders SET quota = nullif(?, 0) WHERE id = ?`, bytes, id)
 		detail := "none"
 		if bytes > 0 {
-			detail = strconv.FormatInt(bytes, 10) + " bytes"
+			detail = fmt.Sprintf(detailBytes, bytes)
 		}
 		return by.entry("folder.quota", f.Name, detail), err
 	})

@@ -121,7 +121,7 @@ func (s *Store) changeGrant(ctx context.Context, tx *sql.Tx, by Actor, c *GrantC
 		ON CONFLICT (folder_id, path, %[1]s) WHERE %[1]s IS NOT NULL DO UPDATE SET
 		level = excluded.level, created_at = excluded.created_at, created_by = excluded.created_by`, column),
 		g.Folder, g.Path, holder, g.Right, s.stamp(), by.Name)
-	return by.entry("grant.set", folder, fmt.Sprintf("/%s: %s may %s", g.Path, name, g.Right)), err
+	return by.entry("grant.set", folder, fmt.Sprintf(detailGrant, g.Path, name, g.Right)), err
 }
 
 // Grants returns all grants of a folder, by path.
@@ -184,7 +184,7 @@ func (s *Store) CopyGrants(ctx context.Context, by Actor, folder havre.FolderID,
 		}
 		var name string
 		err := tx.QueryRowContext(ctx, `SELECT name FROM folders WHERE id = ?`, folder).Scan(&name)
-		return by.entry("grant.move", name, fmt.Sprintf("/%s: to /%s", from, to)), err
+		return by.entry("grant.move", name, fmt.Sprintf(detailGrantMove, from, to)), err
 	})
 	return old, made, err
 }

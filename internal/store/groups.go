@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"fmt"
 
 	"github.com/havre-cloud/havre/internal/havre"
 )
@@ -17,7 +18,7 @@ type Group struct {
 
 // AddGroup makes a group without members.
 func (s *Store) AddGroup(ctx context.Context, by Actor, name string) (*Group, error) {
-	name, err := checkName("group", name)
+	name, err := checkName(havre.Say("group"), name)
 	if err != nil {
 		return nil, err
 	}
@@ -35,7 +36,7 @@ func (s *Store) AddGroup(ctx context.Context, by Actor, name string) (*Group, er
 
 // RenameGroup gives the group another name. One that is taken is havre.CodeExists.
 func (s *Store) RenameGroup(ctx context.Context, by Actor, group, name string) error {
-	name, err := checkName("group", name)
+	name, err := checkName(havre.Say("group"), name)
 	if err != nil {
 		return err
 	}
@@ -45,7 +46,7 @@ func (s *Store) RenameGroup(ctx context.Context, by Actor, group, name string) e
 			return AuditEntry{}, err
 		}
 		_, err = tx.ExecContext(ctx, `UPDATE user_groups SET name = ?, name_key = ? WHERE id = ?`, name, foldName(name), group)
-		return by.entry("group.rename", name, "was "+old), taken(err, "there is a group called %s already: choose another name", name)
+		return by.entry("group.rename", name, fmt.Sprintf(detailWas, old)), taken(err, "there is a group called %s already: choose another name", name)
 	})
 }
 
@@ -109,7 +110,7 @@ func (s *Store) AddGroupMember(ctx context.Context, by Actor, group, member stri
 			return AuditEntry{}, invalid("%s is in %s already, or is the same: a group cannot contain itself", outer, inner)
 		}
 		_, err = tx.ExecContext(ctx, `INSERT INTO group_members (group_id, member_id) VALUES (?, ?) ON CONFLICT DO NOTHING`, group, member)
-		return by.entry("group.join", outer, "group "+inner), err
+		return by.entry("group.join", outer, fmt.Sprintf(detailGroup, inner)), err
 	})
 }
 
@@ -121,7 +122,7 @@ func (s *Store) RemoveGroupMember(ctx context.Context, by Actor, group, member s
 			return AuditEntry{}, err
 		}
 		_, err = tx.ExecContext(ctx, `DELETE FROM group_members WHERE group_id = ? AND member_id = ?`, group, member)
-		return by.entry("group.remove", outer, "group "+inner), err
+		return by.entry("group.remove", outer, fmt.Sprintf(detailGroup, inner)), err
 	})
 }
 

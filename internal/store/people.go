@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -12,13 +13,13 @@ import (
 
 // CheckUserName says why the name cannot be one of a user, or nil.
 func CheckUserName(name string) error {
-	_, err := checkName("user", name)
+	_, err := checkName(havre.Say("user"), name)
 	return err
 }
 
 // CheckGroupName says why the name cannot be one of a group, or nil.
 func CheckGroupName(name string) error {
-	_, err := checkName("group", name)
+	_, err := checkName(havre.Say("group"), name)
 	return err
 }
 
@@ -92,7 +93,7 @@ func (in *importing) person(ctx context.Context, p *ImportedPerson) error {
 	if err != nil {
 		return err
 	}
-	return in.s.audit(ctx, in.tx, in.by.entry("user.invite", p.Name, "until "+in.expires.UTC().Format(time.RFC3339)))
+	return in.s.audit(ctx, in.tx, in.by.entry("user.invite", p.Name, fmt.Sprintf(detailUntil, in.expires.UTC().Format(time.RFC3339))))
 }
 
 // account makes the account or changes it.
@@ -114,7 +115,7 @@ func (in *importing) account(ctx context.Context, p *ImportedPerson) (havre.User
 	if err != nil {
 		return "", orMissing(err, "there is no user called %s any more", p.Name)
 	}
-	return p.User, in.s.audit(ctx, in.tx, in.by.entry("user.change", name, "imported"))
+	return p.User, in.s.audit(ctx, in.tx, in.by.entry("user.change", name, detailImported))
 }
 
 func (in *importing) join(ctx context.Context, group string, user havre.UserID, name string) error {
@@ -144,7 +145,7 @@ func (in *importing) group(ctx context.Context, name string) (string, error) {
 		id = newID()
 		_, err = in.tx.ExecContext(ctx, `INSERT INTO user_groups (id, name, name_key, created_at) VALUES (?, ?, ?, ?)`, id, name, key, in.s.stamp())
 		if err == nil {
-			err = in.s.audit(ctx, in.tx, in.by.entry("group.add", name, "imported"))
+			err = in.s.audit(ctx, in.tx, in.by.entry("group.add", name, detailImported))
 		}
 	}
 	if err != nil {

@@ -86,7 +86,7 @@ func (s *Store) ChangeSetting(ctx context.Context, by Actor, name Setting, value
 }
 
 // CheckServerName returns the name as it is shown, or why it cannot be one.
-func CheckServerName(name string) (string, error) { return checkName("server", name) }
+func CheckServerName(name string) (string, error) { return checkName(havre.Say("server"), name) }
 
 // InitSetting sets the value unless there is one, and returns the one that is there then.
 func (s *Store) InitSetting(ctx context.Context, name Setting, value string) (string, error) {

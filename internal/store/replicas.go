@@ -134,7 +134,7 @@ func (s *Store) DecideHeld(ctx context.Context, by Actor, device havre.DeviceID,
 		if err != nil {
 			return err
 		}
-		e := by.entry("held."+d.String(), folder, fmt.Sprintf("%s: %d deletions", deviceName, count))
+		e := by.entry("held."+d.String(), folder, fmt.Sprintf(detailHeld, deviceName, count))
 		return s.audit(ctx, tx, e)
 	})
 }

@@ -76,7 +76,7 @@ func (s *Store) SessionByToken(ctx context.Context, tokenHash string) (Session, 
 }
 
 func signedOut() error {
-	return &havre.Error{Code: havre.CodeUnauthenticated, Text: "you are signed out: sign in again"}
+	return havre.Errorf(havre.CodeUnauthenticated, "you are signed out: sign in again")
 }
 
 // Sessions returns the open sessions of a user, the latest first.

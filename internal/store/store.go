@@ -105,9 +105,9 @@ func (s *Store) migrate(ctx context.Context, path, program string) error {
 		return fmt.Errorf("open %s: %w", path, err)
 	}
 	if have > newest {
-		return &havre.Error{Code: havre.CodeInvalid, Text: fmt.Sprintf(
+		return havre.Errorf(havre.CodeInvalid,
 			"the database %s was made by a newer havre (its schema is version %d, this program knows %d): install that version or a later one",
-			path, have, newest)}
+			path, have, newest)
 	}
 	if have == newest {
 		return nil

@@ -91,13 +91,13 @@ func scanUser(row func(...any) error) (User, error) {
 
 // AddUser makes an account. A name that is taken is havre.CodeExists.
 func (s *Store) AddUser(ctx context.Context, by Actor, n NewUser) (*User, error) {
-	name, err := checkName("user", n.Name)
+	name, err := checkName(havre.Say("user"), n.Name)
 	if err != nil {
 		return nil, err
 	}
 	display := name
 	if n.DisplayName != "" {
-		if display, err = checkName("user", n.DisplayName); err != nil {
+		if display, err = checkName(havre.Say("user"), n.DisplayName); err != nil {
 			return nil, err
 		}
 	}

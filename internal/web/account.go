@@ -158,14 +158,14 @@ func (x *exchange) passwordWrong(err error) string {
 }
 
 // sayable returns the sentence of an error that the person can do something about, "" for others.
-func sayable(err error) string {
+func (x *exchange) sayable(err error) string {
 	e, is := errors.AsType[*havre.Error](err)
 	if !is {
 		return ""
 	}
 	switch e.Code {
 	case havre.CodeInvalid, havre.CodeDenied, havre.CodeExists:
-		return sentence(e.Text)
+		return x.told(err)
 	case havre.CodeInternal, havre.CodeUnauthenticated, havre.CodeNotFound, havre.CodeFull, havre.CodeUnavailable, havre.CodeHistoryWentBack:
 	}
 	return ""

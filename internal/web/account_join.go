@@ -83,7 +83,7 @@ func (s *Server) join(x *exchange) error {
 	if wrong := x.passwordWrong(err); wrong != "" {
 		return s.showJoin(x, http.StatusUnprocessableEntity, wrong)
 	}
-	if wrong := sayable(err); wrong != "" {
+	if wrong := x.sayable(err); wrong != "" {
 		return s.showJoin(x, http.StatusUnprocessableEntity, wrong)
 	}
 	if err != nil {

@@ -81,7 +81,7 @@ func browserName(agent string) string {
 func (s *Server) changeProfile(x *exchange) error {
 	display, email := x.r.PostFormValue("display"), x.r.PostFormValue("email")
 	err := s.hub.ChangeProfile(x.ctx(), x.session, display, email)
-	if wrong := sayable(err); wrong != "" {
+	if wrong := x.sayable(err); wrong != "" {
 		return s.showMe(x, http.StatusUnprocessableEntity, &mine{Display: display, Email: email, Wrong: map[string]string{"profile": wrong}})
 	}
 	if err != nil {
@@ -94,7 +94,7 @@ func (s *Server) changePassword(x *exchange) error {
 	err := s.hub.ChangePassword(x.ctx(), x.session, x.r.PostFormValue("present"), x.r.PostFormValue("password"))
 	wrong := x.passwordWrong(err)
 	if wrong == "" {
-		wrong = sayable(err)
+		wrong = x.sayable(err)
 	}
 	if wrong != "" {
 		return s.showMe(x, http.StatusUnprocessableEntity, &mine{Wrong: map[string]string{"password": wrong}})
@@ -153,7 +153,7 @@ func qrPicture(text string) (template.URL, error) {
 func (s *Server) enableFactor(x *exchange) error {
 	secret := x.r.PostFormValue("secret")
 	codes, err := s.hub.EnableFactor(x.ctx(), x.session, secret, x.r.PostFormValue("code"))
-	if wrong := sayable(err); wrong != "" {
+	if wrong := x.sayable(err); wrong != "" {
 		return s.showFactor(x, http.StatusUnprocessableEntity, &factor{Factor: s.hub.FactorOf(x.session, secret), Wrong: x.t("account.factor.wrong")})
 	}
 	if err != nil {
@@ -167,7 +167,7 @@ func (s *Server) enableFactor(x *exchange) error {
 
 func (s *Server) disableFactor(x *exchange) error {
 	err := s.hub.DisableFactor(x.ctx(), x.session, x.r.PostFormValue("present"))
-	if wrong := sayable(err); wrong != "" {
+	if wrong := x.sayable(err); wrong != "" {
 		return s.showMe(x, http.StatusUnprocessableEntity, &mine{Wrong: map[string]string{"factor": wrong}})
 	}
 	if err != nil {

@@ -71,7 +71,7 @@ func (s *Server) setUp(x *exchange) error {
 	})
 	if err == nil && v.Called != "" && v.Called != s.hub.ServerName() {
 		// Somebody is signed in now: a name that cannot be one is put right in the settings.
-		if err := s.hub.SetServerName(x.ctx(), store.Actor{Name: session.User.Name}, v.Called); sayable(err) == "" && err != nil {
+		if err := s.hub.SetServerName(x.ctx(), store.Actor{Name: session.User.Name}, v.Called); x.sayable(err) == "" && err != nil {
 			return err
 		}
 	}
@@ -82,7 +82,7 @@ func (s *Server) setUp(x *exchange) error {
 		if havre.CodeOf(err) == havre.CodeDenied {
 			v.Wrong = x.t("account.setup.code.wrong")
 		} else {
-			v.Wrong = sayable(err)
+			v.Wrong = x.sayable(err)
 		}
 	}
 	if v.Wrong == "" {
@@ -131,7 +131,7 @@ func (s *Server) setUpFolders(x *exchange) error {
 		if havre.CodeOf(err) == havre.CodeExists && err != nil {
 			continue // the step was sent twice
 		}
-		if wrong := sayable(err); wrong != "" {
+		if wrong := x.sayable(err); wrong != "" {
 			return s.showSetupFolders(x, http.StatusUnprocessableEntity, other, wrong)
 		}
 		if err != nil {
@@ -167,7 +167,7 @@ func (s *Server) setupInvite(x *exchange) error {
 	var done []string
 	for _, name := range names {
 		link, err := s.inviteWriter(x, strings.TrimSpace(name), folders)
-		if wrong := sayable(err); wrong != "" {
+		if wrong := x.sayable(err); wrong != "" {
 			v.Wrong, v.People = wrong, strings.Join(names[len(done):], "\n")
 			return s.showSetup(x, http.StatusUnprocessableEntity, v)
 		}

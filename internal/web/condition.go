@@ -4,8 +4,6 @@ import (
 	"math"
 	"strconv"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/havre-cloud/havre/internal/hub"
 )
@@ -61,8 +59,7 @@ func (x *exchange) since(t time.Time) string {
 	}
 	when := x.ago(t)
 	if x.lang == "fr" || daysBetween(t.In(x.zone), x.now.In(x.zone)) < 2 {
-		r, n := utf8.DecodeRuneInString(when)
-		when = string(unicode.ToLower(r)) + when[n:]
+		when = lowerFirst(when)
 	}
 	return x.t("admin.since", "when", when)
 }

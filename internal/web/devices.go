@@ -300,7 +300,7 @@ func (x *exchange) anyDevice() (store.Device, error) {
 func (s *Server) renameIn(x *exchange, d *store.Device, list string, again func(*exchange, int, func(*devicesPage)) error) error {
 	name := x.r.PostFormValue("name")
 	err := x.admin().RenameDevice(x.ctx(), d.ID, name)
-	if text := formError(err); text != "" {
+	if text := x.formError(err); text != "" {
 		return again(x, http.StatusUnprocessableEntity, func(p *devicesPage) {
 			p.Rename, p.Typed, p.Wrong = &deviceCard{ID: string(d.ID), Name: d.Name, Base: list + "/" + string(d.ID)}, name, text
 		})

@@ -78,10 +78,7 @@ func wantsPage(r *http.Request) bool {
 }
 
 func (x *exchange) describe(code havre.Code, err error) failure {
-	text := ""
-	if e, ok := errors.AsType[*havre.Error](err); ok {
-		text = sentence(e.Text)
-	}
+	text := x.told(err)
 	switch code {
 	case havre.CodeInvalid:
 		return failure{Status: http.StatusUnprocessableEntity, Title: x.t("core.error.invalid"), Text: text}

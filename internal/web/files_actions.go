@@ -307,7 +307,7 @@ func (s *Server) saveText(x *exchange, at *hub.Spot) error {
 	if err == nil {
 		return s.done(x, at, d, x.t("files.saved", "name", at.Path.Name()), folderAddress(at.Folder.Name, string(at.Path)))
 	}
-	problem := sayable(err)
+	problem := x.sayable(err)
 	if problem == "" {
 		return err
 	}

@@ -2,7 +2,6 @@ package web
 
 import (
 	"cmp"
-	"errors"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -77,12 +76,10 @@ func (s *Server) foldersWith(x *exchange, status int, change func(*foldersPage))
 }
 
 // formError returns the sentence of a failure that a form can show, "" for others.
-func formError(err error) string {
+func (x *exchange) formError(err error) string {
 	switch havre.CodeOf(err) {
 	case havre.CodeInvalid, havre.CodeExists, havre.CodeFull, havre.CodeNotFound:
-		if e, ok := errors.AsType[*havre.Error](err); ok {
-			return sentence(e.Text)
-		}
+		return x.told(err)
 	}
 	return ""
 }
@@ -90,7 +87,7 @@ func formError(err error) string {
 func (s *Server) createFolder(x *exchange) error {
 	name := x.r.PostFormValue("name")
 	f, err := x.admin().CreateFolder(x.ctx(), name, x.session.User.ID)
-	if text := formError(err); text != "" {
+	if text := x.formError(err); text != "" {
 		return s.foldersWith(x, http.StatusUnprocessableEntity, func(p *foldersPage) { p.Form, p.Name, p.Wrong = "new", name, text })
 	}
 	if err != nil {
@@ -103,7 +100,7 @@ func (s *Server) createFolder(x *exchange) error {
 func (s *Server) adoptFolder(x *exchange) error {
 	name, dir, root := x.r.PostFormValue("name"), x.r.PostFormValue("dir"), x.r.PostFormValue("root")
 	f, err := x.admin().AdoptFolder(x.ctx(), name, dir, svn.Path(root))
-	if text := formError(err); text != "" {
+	if text := x.formError(err); text != "" {
 		return s.foldersWith(x, http.StatusUnprocessableEntity, func(p *foldersPage) {
 			p.Form, p.Name, p.Dir, p.Root, p.Wrong = "adopt", name, dir, root, text
 		})
@@ -125,7 +122,7 @@ func (s *Server) newFolder(x *exchange) error {
 func (s *Server) createOwnFolder(x *exchange) error {
 	name := x.r.PostFormValue("name")
 	f, err := x.admin().CreateFolder(x.ctx(), name, x.session.User.ID)
-	if text := formError(err); text != "" {
+	if text := x.formError(err); text != "" {
 		return x.pageStatus(http.StatusUnprocessableEntity, "folders/new", page{
 			Title: x.t("admin.folder.new"), Nav: navFiles, Data: newFolderPage{Name: name, Wrong: text},
 		})
@@ -349,7 +346,7 @@ func (s *Server) renameFolder(x *exchange) error {
 	}
 	was, name := f.Folder.Name, x.r.PostFormValue("name")
 	err = x.admin().RenameFolder(x.ctx(), was, name)
-	if text := formError(err); text != "" {
+	if text := x.formError(err); text != "" {
 		return s.folderWith(x, "devices", http.StatusUnprocessableEntity, func(p *folderPage) { p.Dialog, p.Typed, p.Wrong = "rename", name, text })
 	}
 	if err != nil {

@@ -119,6 +119,7 @@ func (s *Server) showLog(x *exchange) error {
 			who = x.t("admin.log.console")
 		}
 		d := &p.Days[len(p.Days)-1]
+		e.Detail = x.detail(e.Action, e.Detail)
 		d.Rows = append(d.Rows, logRow{AuditEntry: e, Words: x.action(e.Action), Who: who})
 	}
 	export := maps.Clone(q)

@@ -150,7 +150,7 @@ func (s *Server) saveSetting(x *exchange) error {
 	default:
 		return notFound()
 	}
-	if text := formError(err); text != "" {
+	if text := x.formError(err); text != "" {
 		return s.settingsWith(x, section, http.StatusUnprocessableEntity, nil, map[string]string{key: text})
 	}
 	if err != nil {

@@ -315,8 +315,8 @@ func (x *exchange) uploadReason(o *hub.Outcome) string {
 	if key := keys[o.Refused]; key != "" {
 		return x.t(key)
 	}
-	if e, ok := errors.AsType[*havre.Error](o.Err); ok {
-		return sentence(e.Text)
+	if text := x.told(o.Err); text != "" {
+		return text
 	}
 	return x.t("upload.refused.invalid")
 }

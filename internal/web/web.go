@@ -47,18 +47,20 @@ type Options struct {
 
 // Server answers browsers.
 type Server struct {
-	hub      *hub.Hub
-	opts     Options
-	log      *slog.Logger
-	texts    *texts
-	assets   *assets
-	pages    *templates
-	cross    *http.CrossOriginProtection
-	live     *live
-	names    fullNames
-	listings listings
-	thumbs   *thumbs
-	handler  http.Handler
+	hub   *hub.Hub
+	opts  Options
+	log   *slog.Logger
+	texts *texts
+	// sentences are those of the hub.
+	sentences sentences
+	assets    *assets
+	pages     *templates
+	cross     *http.CrossOriginProtection
+	live      *live
+	names     fullNames
+	listings  listings
+	thumbs    *thumbs
+	handler   http.Handler
 }
 
 // New returns the pages of h.
@@ -69,6 +71,9 @@ func New(h *hub.Hub, opts Options) (*Server, error) {
 	s := &Server{hub: h, opts: opts, log: opts.Logger, cross: http.NewCrossOriginProtection()}
 	var err error
 	if s.texts, err = loadTexts(content); err != nil {
+		return nil, fmt.Errorf("web: %w", err)
+	}
+	if s.sentences, err = loadSentences(content); err != nil {
 		return nil, fmt.Errorf("web: %w", err)
 	}
 	if s.assets, err = loadAssets(content); err != nil {
