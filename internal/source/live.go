@@ -1,0 +1,136 @@
+package source
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// When the writing in a followed document is over, or goes on for long, the whole document is fetched: with its history
+// and in all its forms.
+const (
+	liveQuiet = time.Minute
+	liveLong  = 15 * time.Minute
+)
+
+// Live looks at a document, and then follows it until the context ends, which is no error. What is written is saved
+// as soon as it is known, and the whole document when the writing pauses. report is called after each result, one at a
+// time, with the item, which nobody else may use meanwhile; it must not keep it. alive, which may be nil, is
+// called whenever the instance is known to be there. An error is a result of its own and was reported: the caller
+// starts again at Next.
+func Live(ctx context.Context, c *Client, f Follower, secrets Secrets, target Target, item *Item, alive func(), report func(*Item, Result)) error {
+	l := &live{client: c, follower: f, secrets: secrets, target: target, item: item, report: report}
+	if r, err := l.check(ctx); err != nil || !r.Outcome.Good() && r.Outcome != OutcomeSuspect {
+		return err
+	}
+	if alive == nil {
+		alive = func() {}
+	}
+	ctx, stop := context.WithCancelCause(ctx)
+	var whole sync.WaitGroup
+	l.changed = make(chan struct{}, 1)
+	whole.Go(func() { l.fetchWhole(ctx) })
+	d := Document{Address: item.Address, Secrets: secrets, State: item.State}
+	err := f.Follow(ctx, c, d, alive, func(got *Copy) error { return l.save(ctx, got) })
+	over := ctx.Err() != nil
+	stop(nil)
+	whole.Wait()
+	if err == nil || over {
+		return nil
+	}
+	r := Result{When: time.Now().UTC()}
+	r.failed(err)
+	l.note(r)
+	return nil
+}
+
+type live struct {
+	client   *Client
+	follower Follower
+	secrets  Secrets
+	target   Target
+	report   func(*Item, Result)
+	changed  chan struct{}
+
+	mu   sync.Mutex // guards item and calls of report
+	item *Item
+}
+
+// check fetches the whole document. Its error is the context's.
+func (l *live) check(ctx context.Context) (Result, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	r, err := Check(ctx, l.client, l.follower, l.secrets, l.target, l.item)
+	if err == nil {
+		l.report(l.item, r)
+	}
+	return r, err
+}
+
+// note records a result that is not of a check.
+func (l *live) note(r Result) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.item.Last, l.item.History = r, l.item.History.Add(r)
+	l.report(l.item, r)
+}
+
+// save saves what the follower read. What is suspect waits for the whole document, which decides: who replaces all of
+// a text has it empty for a moment.
+func (l *live) save(ctx context.Context, got *Copy) error {
+	defer got.Close()
+	if got.Suspect != "" || got.Unchanged {
+		l.wholeSoon()
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	r := Result{When: time.Now().UTC()}
+	if err := save(ctx, l.target, l.item, got, &r, false); err != nil {
+		return err
+	}
+	l.wholeSoon()
+	r.Took = time.Since(r.When).Round(time.Millisecond)
+	l.item.Last, l.item.History = r, l.item.History.Add(r)
+	l.report(l.item, r)
+	return nil
+}
+
+func (l *live) wholeSoon() {
+	select {
+	case l.changed <- struct{}{}:
+	default:
+	}
+}
+
+// fetchWhole fetches the document when the writing has been over for a minute, and at least every 15 minutes while it goes on.
+func (l *live) fetchWhole(ctx context.Context) {
+	for {
+		select {
+		case <-l.changed:
+		case <-ctx.Done():
+			return
+		}
+		latest := time.NewTimer(liveLong)
+		quiet := time.NewTimer(liveQuiet)
+	waiting:
+		for {
+			select {
+			case <-l.changed:
+				quiet.Reset(liveQuiet)
+			case <-quiet.C:
+				break waiting
+			case <-latest.C:
+				break waiting
+			case <-ctx.Done():
+				break waiting
+			}
+		}
+		latest.Stop()
+		quiet.Stop()
+		// What fails now is tried again after the next change, and by whoever looks at all documents from time to time.
+		if _, err := l.check(ctx); err != nil {
+			return
+		}
+	}
+}

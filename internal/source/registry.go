@@ -1,0 +1,93 @@
+package source
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// Registry is all kinds of documents that a program knows. It is safe for concurrent use.
+type Registry struct {
+	providers []Provider
+}
+
+// NewRegistry returns a registry of providers. Where the form of an address fits several equally, the first is asked first.
+func NewRegistry(providers ...Provider) *Registry {
+	return &Registry{providers: slices.Clone(providers)}
+}
+
+// Provider returns the provider of a kind.
+func (r *Registry) Provider(kind Kind) (Provider, bool) {
+	i := slices.IndexFunc(r.providers, func(p Provider) bool { return p.Kind() == kind })
+	if i < 0 {
+		return nil, false
+	}
+	return r.providers[i], true
+}
+
+// Providers returns all.
+func (r *Registry) Providers() []Provider { return slices.Clone(r.providers) }
+
+// Recognise takes one address, as a person gives it, apart by its form. It returns the kinds that it could be, the
+// likeliest first, or none. "https://" may be missing.
+func (r *Registry) Recognise(text string) []Recognised {
+	u, ok := parseAddress(text)
+	if !ok {
+		return nil
+	}
+	var list []Recognised
+	for _, p := range r.providers {
+		one := *u // providers may change what they get
+		if rec := p.Recognise(&one); rec.Likelihood > Unlikely {
+			list = append(list, rec)
+		}
+	}
+	slices.SortStableFunc(list, func(a, b Recognised) int { return int(b.Likelihood) - int(a.Likelihood) })
+	return list
+}
+
+// maxAddress is the length in bytes of the longest address that is looked at.
+const maxAddress = 2048
+
+// parseAddress parses an address, cleaned of what text around it leaves and of what only says how one came to it.
+func parseAddress(text string) (*url.URL, bool) {
+	text = strings.TrimSpace(text)
+	if len(text) > maxAddress || strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+		return nil, false
+	}
+	if !strings.Contains(text, "://") {
+		host, _, _ := strings.Cut(text, "/")
+		if !strings.Contains(host, ".") || strings.ContainsAny(host, " @") {
+			return nil, false
+		}
+		text = "https://" + text
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Hostname() == "" {
+		return nil, false
+	}
+	u.Scheme, u.Host = strings.ToLower(u.Scheme), strings.ToLower(u.Host)
+	if u.Scheme != "http" && u.Scheme != "https" {
+		return nil, false
+	}
+	if port := u.Port(); u.Scheme == "http" && port == "80" || u.Scheme == "https" && port == "443" {
+		u.Host = strings.TrimSuffix(u.Host, ":"+port)
+	}
+	u.Host = strings.TrimSuffix(u.Host, ".")
+	if u.RawQuery != "" {
+		query := u.Query()
+		for key := range query {
+			if tracking(key) {
+				query.Del(key)
+			}
+		}
+		u.RawQuery = query.Encode()
+	}
+	return u, true
+}
+
+// tracking says whether a parameter tells only how someone came to a page.
+func tracking(key string) bool {
+	key = strings.ToLower(key)
+	return strings.HasPrefix(key, "utm_") || slices.Contains([]string{"fbclid", "gclid", "mc_cid", "mc_eid", "msclkid", "igshid", "_hsenc", "_hsmi"}, key)
+}
