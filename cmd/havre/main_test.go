@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -15,27 +17,59 @@ import (
 	"github.com/havre-cloud/havre/svn/svntest"
 )
 
-// beHavre makes the test program behave as havre: the tests start real processes, race detector
-// included, without building anything.
+// beHavre makes the test program behave as havre: the tests start real processes.
 const beHavre = "HAVRE_TEST_BE_HAVRE"
+
+// program is what the tests start: the test program itself, or, where that has the race detector, one without.
+// A process needs half a second of a processor to start with it, and the tests start hundreds.
+var program = os.Args[0]
+
+// raced are the tests whose processes have the race detector, if the tests have it: they make server and clients
+// do what they do every day. The packages below are tested with it in any case.
+var raced = map[string]bool{"TestEveryDay": true}
 
 func TestMain(m *testing.M) {
 	if os.Getenv(beHavre) != "" {
 		main()
 		return
 	}
-	os.Exit(m.Run())
+	os.Exit(runTests(m))
+}
+
+func runTests(m *testing.M) int {
+	if !underRace {
+		return m.Run()
+	}
+	dir, err := os.MkdirTemp("", "havre-test")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	program = filepath.Join(dir, "havre")
+	if runtime.GOOS == "windows" {
+		program += ".exe"
+	}
+	build := exec.Command("go", "build", "-o", program, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		panic(fmt.Sprintf("go build: %v: %s", err, out))
+	}
+	return m.Run()
 }
 
 // command returns the program with these arguments, in an environment without the person's own.
 func command(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
+	name := program
+	if top, _, _ := strings.Cut(t.Name(), "/"); raced[top] {
+		name = os.Args[0]
+	}
 	// Not t.Context: it ends before the tests' own tidying-up, which wants to end things well.
-	cmd := exec.CommandContext(context.Background(), os.Args[0], args...)
+	cmd := exec.CommandContext(context.Background(), name, args...)
 	cmd.Env = []string{beHavre + "=1", "PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "TMPDIR=" + os.TempDir(), "LC_ALL=C.UTF-8"}
-	for _, name := range []string{"GOCOVERDIR", "GORACE", "SYSTEMROOT"} {
-		if v, ok := os.LookupEnv(name); ok {
-			cmd.Env = append(cmd.Env, name+"="+v)
+	for _, variable := range []string{"GOCOVERDIR", "GORACE", "SYSTEMROOT"} {
+		if v, ok := os.LookupEnv(variable); ok {
+			cmd.Env = append(cmd.Env, variable+"="+v)
 		}
 	}
 	return cmd

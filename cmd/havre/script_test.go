@@ -11,7 +11,7 @@ import (
 
 // TestScripts runs testdata/*.txtar: what a person types, and what is answered.
 func TestScripts(t *testing.T) {
-	self, err := os.Executable()
+	self, err := filepath.Abs(program)
 	if err != nil {
 		t.Fatal(err)
 	}
