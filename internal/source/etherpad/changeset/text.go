@@ -178,7 +178,8 @@ type Run struct {
 	Attribs []int32 // sorted numbers of the pool; not to be changed
 }
 
-// Lines returns the runs of each line, without the line feeds. What follows the last line feed, of which there is nothing in a
+// Lines returns the runs of each line, without the line feeds. A surrogate pair whose halves have different attributes, which
+// browsers make when one emoji becomes another, has those of the first. What follows the last line feed, of which there is nothing in a
 // whole pad, is a line if it is not empty.
 func (t *Text) Lines() [][]Run {
 	var lines [][]Run
@@ -199,6 +200,10 @@ func (t *Text) Lines() [][]Run {
 				continue
 			}
 			if k.attr[i] != last {
+				if n := len(units); n > 0 && utf16.DecodeRune(rune(units[n-1]), rune(u)) != utf8.RuneError {
+					units = append(units, u)
+					continue
+				}
 				flush()
 				last = k.attr[i]
 			}
