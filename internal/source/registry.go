@@ -1,9 +1,12 @@
 package source
 
 import (
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
+
+	"golang.org/x/net/idna"
 )
 
 // Registry is all kinds of documents that a program knows. It is safe for concurrent use.
@@ -66,14 +69,21 @@ func parseAddress(text string) (*url.URL, bool) {
 	if err != nil || u.Hostname() == "" {
 		return nil, false
 	}
-	u.Scheme, u.Host = strings.ToLower(u.Scheme), strings.ToLower(u.Host)
+	u.Scheme = strings.ToLower(u.Scheme)
+	host, ok := canonicalHost(u.Hostname())
+	if !ok {
+		return nil, false
+	}
+	if port := u.Port(); port != "" {
+		host += ":" + port
+	}
+	u.Host = host
 	if u.Scheme != "http" && u.Scheme != "https" {
 		return nil, false
 	}
 	if port := u.Port(); u.Scheme == "http" && port == "80" || u.Scheme == "https" && port == "443" {
 		u.Host = strings.TrimSuffix(u.Host, ":"+port)
 	}
-	u.Host = strings.TrimSuffix(u.Host, ".")
 	if u.RawQuery != "" {
 		query := u.Query()
 		for key := range query {
@@ -85,6 +95,27 @@ func parseAddress(text string) (*url.URL, bool) {
 	}
 	return u, true
 }
+
+// canonicalHost returns a name of a server, or an address, as it is compared: in lower case, with other than Latin letters
+// encoded (RFC 5891), without the last dot.
+func canonicalHost(name string) (string, bool) {
+	if addr, err := netip.ParseAddr(name); err == nil {
+		if addr.Is6() {
+			return "[" + addr.WithZone("").String() + "]", true
+		}
+		return addr.String(), true
+	}
+	name, err := hostNames.ToASCII(strings.TrimSuffix(name, "."))
+	if err != nil || strings.Trim(name, ".") == "" || len(name) > 253 || strings.ContainsFunc(name, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '.' && r != '-' && r != '_'
+	}) {
+		return "", false
+	}
+	return name, true
+}
+
+// hostNames is how browsers read names of servers; underscores occur.
+var hostNames = idna.New(idna.MapForLookup(), idna.Transitional(false), idna.StrictDomainName(false))
 
 // tracking says whether a parameter tells only how someone came to a page.
 func tracking(key string) bool {
