@@ -22,9 +22,6 @@ import (
 // streams end within twice this time.
 const accessAge = 250 * time.Millisecond
 
-// accountAge is how long after an account has expired its devices and browsers stop at the latest.
-const accountAge = 15 * time.Second
-
 // access remembers who may do what, as long as the store's access version stays the same.
 type access struct {
 	store *store.Store
@@ -35,7 +32,8 @@ type access struct {
 	callers  map[string]*havre.Caller // by hash of the token
 	devices  map[havre.DeviceID]bool  // those that may come in
 	sessions map[string]*Session      // by hash of the token
-	made     time.Time                // when the maps were begun
+	until    time.Time                // when the next account expires; zero: none does
+	users    map[havre.UserID]store.User
 	folders  map[havre.FolderID]store.Folder
 	grants   map[havre.UserID][]store.Grant
 	reaches  map[reachKey]*reach
@@ -66,9 +64,13 @@ func (a *access) refresh(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// An account that expires raises no version: what is known is dropped now and then.
-	if v != a.version || a.callers == nil || time.Since(a.made) > accountAge {
-		a.version, a.made = v, time.Now()
+	// An account that expires raises no version, but it is known when it will.
+	if v != a.version || a.callers == nil || !a.until.IsZero() && !time.Now().Before(a.until) {
+		if a.until, err = a.store.NextExpiry(ctx); err != nil {
+			return err
+		}
+		a.version = v
+		a.users = map[havre.UserID]store.User{}
 		a.callers = map[string]*havre.Caller{}
 		a.sessions = map[string]*Session{}
 		a.devices = map[havre.DeviceID]bool{}
@@ -123,6 +125,23 @@ func (a *access) alive(ctx context.Context, id havre.DeviceID) error {
 	}
 	a.devices[id] = true
 	return nil
+}
+
+// user returns an account as it is.
+func (a *access) user(ctx context.Context, id havre.UserID) (store.User, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if err := a.refresh(ctx); err != nil {
+		return store.User{}, err
+	}
+	if u, ok := a.users[id]; ok {
+		return u, nil
+	}
+	u, err := a.store.User(ctx, id)
+	if err == nil {
+		a.users[id] = u
+	}
+	return u, err
 }
 
 // of returns the folder and what the user may do in it.

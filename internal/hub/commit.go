@@ -54,7 +54,7 @@ func (h *Hub) Commit(ctx context.Context, c *havre.Caller, scope havre.Scope, co
 	if done != nil {
 		return v.answer(commit, done.rev, done.refused), nil
 	}
-	if err := h.checkQuota(ctx, v, commit, head); err != nil {
+	if err := h.checkQuota(ctx, v, c, commit, head); err != nil {
 		return nil, err
 	}
 	p := newPlan(h.uploads, v, c, commit)

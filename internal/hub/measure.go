@@ -17,8 +17,10 @@ type Measure struct {
 	Files int64
 	Dirs  int64
 	Bytes int64 // of the files
-	Disk  int64 // bytes of the repository on disk, with every version
-	At    time.Time
+	// By is how many of these bytes are in files that each person wrote last, by svn:author.
+	By   map[string]int64
+	Disk int64 // bytes of the repository on disk, with every version
+	At   time.Time
 }
 
 // measureEvery is how often a folder that changes is measured again, in the background.
@@ -31,6 +33,8 @@ type measures struct {
 	mu  sync.Mutex // guards of
 	of  map[measureKey]*measuring
 	one chan struct{} // held by the one that walks: the disk is for the clients
+	// people is how many bytes of each were let in since all folders were measured for him or her; mu guards it.
+	people map[string]int64
 }
 
 type measureKey struct {
@@ -45,7 +49,7 @@ type measuring struct {
 }
 
 func newMeasures(repos *repositories) *measures {
-	return &measures{repos: repos, of: map[measureKey]*measuring{}, one: make(chan struct{}, 1)}
+	return &measures{repos: repos, of: map[measureKey]*measuring{}, one: make(chan struct{}, 1), people: map[string]int64{}}
 }
 
 // get returns what was measured last, and measures again in the background if there is something newer.
@@ -91,9 +95,9 @@ func (m *measures) now(ctx context.Context, f *store.Folder, head svn.Revnum) (M
 	return got, nil
 }
 
-// fits says whether so many bytes more are within the quota. It measures only when what came since the
-// last time might be too much.
-func (m *measures) fits(ctx context.Context, f *store.Folder, head svn.Revnum, more int64) (bool, error) {
+// fits says whether so many bytes more are within the quota. It measures, and asks how many bytes go at the
+// same time, only when what came since the last time might be too much.
+func (m *measures) fits(ctx context.Context, f *store.Folder, head svn.Revnum, more int64, replaced func() (int64, error)) (bool, error) {
 	m.mu.Lock()
 	e := m.entry(f)
 	if e.last.Rev >= 0 && e.last.Bytes+e.added+more <= f.Quota {
@@ -103,13 +107,45 @@ func (m *measures) fits(ctx context.Context, f *store.Folder, head svn.Revnum, m
 	}
 	m.mu.Unlock()
 	got, err := m.now(ctx, f, head)
-	if err != nil || got.Bytes+more > f.Quota {
+	if err != nil {
 		return false, err
+	}
+	if got.Bytes+more > f.Quota {
+		gone, err := replaced()
+		if err != nil || got.Bytes+more-gone > f.Quota {
+			return false, err
+		}
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.entry(f).added += more
 	return true, nil
+}
+
+// fitsKnown says whether what is known of all folders leaves so much room for a person, and counts it if so.
+func (m *measures) fitsKnown(all []store.Folder, u *store.User, more int64) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	sum := m.people[u.Name] + more
+	for i := range all {
+		e := m.entry(&all[i])
+		if e.last.Rev < 0 {
+			return false
+		}
+		sum += e.last.By[u.Name]
+	}
+	if sum > u.Quota {
+		return false
+	}
+	m.people[u.Name] += more
+	return true
+}
+
+// letIn notes that all folders have just been measured for a person, and how many bytes come now.
+func (m *measures) letIn(name string, more int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.people[name] = more
 }
 
 func (m *measures) measure(ctx context.Context, f *store.Folder, e *measuring, head svn.Revnum) {
@@ -135,6 +171,8 @@ func (m *measures) walk(ctx context.Context, f *store.Folder, head svn.Revnum) (
 	if err != nil {
 		return got, err
 	}
+	got.By = map[string]int64{}
+	wrote := map[svn.Revnum]string{} // authors of revisions
 	for n, err := range repo.Walk(ctx, f.Prefix, head, "") {
 		switch {
 		case err != nil:
@@ -142,6 +180,16 @@ func (m *measures) walk(ctx context.Context, f *store.Folder, head svn.Revnum) (
 		case n.Kind == svn.KindFile:
 			got.Files++
 			got.Bytes += n.Size
+			author, ok := wrote[n.CreatedRev]
+			if !ok {
+				act, err := repo.ledger.act(ctx, n.CreatedRev)
+				if err != nil {
+					return got, err
+				}
+				author = act.Author
+				wrote[n.CreatedRev] = author
+			}
+			got.By[author] += n.Size
 		case n.Path != f.Prefix:
 			got.Dirs++
 		}

@@ -499,6 +499,16 @@ func TestExpiredAccountsDevicesStop(t *testing.T) {
 	if err == nil {
 		t.Error("an expired account reads")
 	}
+
+	// Nothing but the time ends what is open.
+	err = w.console().ChangeUser(t.Context(), "ada", func(u *store.User) { u.Expires = time.Now().Add(300 * time.Millisecond) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantCode(t, w.Follow(t.Context(), ada, w.scope, 0, "", func(*havre.Revision) error { return nil }), havre.CodeUnauthenticated)
+	if u := ok(w.store.User(t.Context(), ada.User))(t); time.Since(u.Expires) > 10*time.Second { // twice accessAge; the machine is busy
+		t.Errorf("the stream ended %v after the account", time.Since(u.Expires))
+	}
 }
 
 func TestSignInsAreLogged(t *testing.T) {

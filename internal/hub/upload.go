@@ -57,6 +57,9 @@ func (h *Hub) BeginUpload(ctx context.Context, c *havre.Caller, scope havre.Scop
 			return resume, have, nil
 		}
 	}
+	if err := h.checkUpload(ctx, v, c, size); err != nil {
+		return "", 0, err
+	}
 	id, err := h.uploads.begin(c.Device, size)
 	return id, 0, err
 }
@@ -283,6 +286,11 @@ func (h *Hub) BeginUploadIn(ctx context.Context, c *havre.Caller, folder string,
 	}
 	if !at.v.reach.writesSomewhere() {
 		return "", denied("you may not write in the folder %s: ask who manages it", at.Folder.Name)
+	}
+	// Most of what is sent by hand is new. Whoever replaces a large file at the end of a quota deletes it first.
+	none := func(string) (int64, error) { return 0, nil }
+	if err := h.checkRoom(ctx, at.v, c, size, none, at.Folder.Head); err != nil {
+		return "", err
 	}
 	return h.uploads.begin(c.Device, size)
 }

@@ -40,7 +40,7 @@ type ImportedPerson struct {
 	Role        Role
 	Join        []string  // names of groups, made if they are not there
 	Expires     time.Time // of a new account; zero: never
-	Quota       int64     // of a new account, in bytes; negative: none
+	Quota       int64     // in bytes; negative: none
 	// SecretHash is that of the invitation for the person, none if empty.
 	SecretHash string
 }
@@ -98,10 +98,10 @@ func (in *importing) person(ctx context.Context, p *ImportedPerson) error {
 
 // account makes the account or changes it.
 func (in *importing) account(ctx context.Context, p *ImportedPerson) (havre.UserID, error) {
+	quota := sql.NullInt64{Int64: p.Quota, Valid: p.Quota >= 0}
 	if p.User == "" {
 		id := havre.UserID(newID())
 		expires := sql.NullInt64{Int64: p.Expires.UnixMilli(), Valid: !p.Expires.IsZero()}
-		quota := sql.NullInt64{Int64: p.Quota, Valid: p.Quota >= 0}
 		_, err := in.tx.ExecContext(ctx, `INSERT INTO users (id, name, name_key, display_name, email, role, created_at, expires_at, quota)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`, id, strings.TrimSpace(p.Name), NameKey(p.Name), p.DisplayName, p.Email, p.Role, in.s.stamp(), expires, quota)
 		if err != nil {
@@ -110,8 +110,8 @@ func (in *importing) account(ctx context.Context, p *ImportedPerson) (havre.User
 		return id, in.s.audit(ctx, in.tx, in.by.entry("user.add", p.Name, p.Role.String()))
 	}
 	var name string
-	err := in.tx.QueryRowContext(ctx, `UPDATE users SET display_name = ?, email = ?, role = ? WHERE id = ? RETURNING name`,
-		p.DisplayName, p.Email, p.Role, p.User).Scan(&name)
+	err := in.tx.QueryRowContext(ctx, `UPDATE users SET display_name = ?, email = ?, role = ?, quota = ? WHERE id = ? RETURNING name`,
+		p.DisplayName, p.Email, p.Role, quota, p.User).Scan(&name)
 	if err != nil {
 		return "", orMissing(err, "there is no user called %s any more", p.Name)
 	}

@@ -147,6 +147,15 @@ func (s *Store) User(ctx context.Context, id havre.UserID) (User, error) {
 		`SELECT `+userColumns+` FROM users WHERE id = ?`, id)
 }
 
+// NextExpiry returns when the next account that is open expires, the zero time if none does.
+func (s *Store) NextExpiry(ctx context.Context) (time.Time, error) {
+	return queryOne(ctx, s.read, func(row func(...any) error) (time.Time, error) {
+		var at sql.NullInt64
+		err := row(&at)
+		return fromNullStamp(at), err
+	}, func() error { return nil }, `SELECT min(expires_at) FROM users WHERE expires_at > ? AND NOT disabled`, s.stamp())
+}
+
 // UserByName returns the account with the name, in whatever case.
 func (s *Store) UserByName(ctx context.Context, name string) (User, error) {
 	return queryOne(ctx, s.read, scanUser,

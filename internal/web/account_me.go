@@ -25,6 +25,7 @@ type mine struct {
 	Wrong     map[string]string
 	Display   string
 	Email     string
+	Usage     hub.Usage
 }
 
 type mySession struct {
@@ -54,6 +55,9 @@ func (s *Server) showMe(x *exchange, status int, v *mine) error {
 	}
 	for _, o := range sessions {
 		v.Sessions = append(v.Sessions, mySession{o, o.ID == x.session.ID, browserName(o.Agent)})
+	}
+	if v.Usage, err = s.hub.Usage(x.ctx(), v.User.ID); err != nil {
+		return err
 	}
 	if v.User.SecondFactor {
 		if v.CodesLeft, err = s.hub.RecoveryCodesLeft(x.ctx(), x.session); err != nil {

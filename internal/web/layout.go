@@ -15,6 +15,7 @@ type frame struct {
 	Devices    string // the state of the person's own devices; "" without any
 	DevicesWhy string
 	Toast      *toast
+	Space      *hub.Usage // the person's, when there is hardly any left
 }
 
 // navFolder is a folder in the navigation.
@@ -59,6 +60,15 @@ func (x *exchange) frame(p page) (*frame, error) {
 	if p.Nav == navFiles {
 		if err := x.navFolders(f); err != nil {
 			return nil, err
+		}
+	}
+	if x.session.User.Quota >= 0 {
+		use, err := x.hub.Usage(x.ctx(), x.session.User.ID)
+		if err != nil {
+			return nil, err
+		}
+		if use.Nearly() {
+			f.Space = &use
 		}
 	}
 	if x.session.Admin() {

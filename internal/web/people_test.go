@@ -157,7 +157,7 @@ func TestInvitePerson(t *testing.T) {
 	// The same again: nothing is lost of what was typed.
 	a = s.post("maelle", "/admin/people", form)
 	wantStatus(t, a, 422)
-	wantText(t, a, "There is a user called emile already", `value="Émile Castaing"`)
+	wantText(t, a, "Somebody is called emile already", `value="Émile Castaing"`)
 	for field, bad := range map[string]string{"email": "no address", "role": "king", "quota": "-1", "expires": "tomorrow", "name": "a/b"} {
 		f := url.Values{"display": {"X"}, "name": {"x"}, "role": {"guest"}, field: {bad}}
 		wantStatus(t, s.post("maelle", "/admin/people", f), 422)
@@ -193,6 +193,7 @@ func TestPersonActions(t *testing.T) {
 	s.team()
 	form := url.Values{"display": {"Karim H."}, "email": {""}, "role": {"folders"}, "quota": {"2"}}
 	wantStatus(t, s.post("maelle", "/admin/people/karim/change", form), 303)
+	wantText(t, s.get("maelle", "/admin/people/karim"), "0 B of 2 GB")
 	if u := s.user("karim"); u.DisplayName != "Karim H." || u.Role != store.RoleFolders || u.Quota != 2e9 || u.Email != "" {
 		t.Errorf("%+v", u)
 	}
@@ -247,19 +248,20 @@ var planField = regexp.MustCompile(`name="plan" value="([0-9a-f]+)"`)
 func TestImportPeople(t *testing.T) {
 	s := newTestServer(t)
 	s.team()
-	table := "\xef\xbb\xbfidentifiant;nom;courriel;groupes;rôle\r\n" +
-		"emile;Émile Castaing;emile@goulet.example;\"Communication, Stagiaires\";membre\r\n" +
+	table := "\xef\xbb\xbfidentifiant;nom;courriel;groupes;rôle;espace\r\n" +
+		"emile;Émile Castaing;emile@goulet.example;\"Communication, Stagiaires\";membre;2,5\r\n" +
 		"tom;Tom Whitfield;tom@goulet.example;;\r\n" +
 		"priya;Priya Nair;;;\r\n" +
 		"maelle;Maëlle Kerjean;;;invité\r\n" +
 		"emile;Another;;;\r\n" +
 		";;not an address;;\r\n" +
 		"\"=cmd|'calc'!A0\";\"<script src=x>\";;;guest\r\n" +
-		"zoe;Zoé;;;king\r\n"
+		"zoe;Zoé;;;king\r\n" +
+		"yves;Yves;;;;much\r\n"
 	a := s.upload("maelle", []byte(table))
 	wantStatus(t, a, 200)
 	wantText(t, a, "2 new people, 1 changed.", "1 stays as it is.", "1 new group will be made: Stagiaires.", "address tom@goulet.example",
-		"is an administrator", "emile is in this table twice", "“king” is no role", "&lt;script src=x&gt;")
+		"is an administrator", "emile is in this table twice", "“king” is no role", "“much” is no number of gigabytes", "&lt;script src=x&gt;")
 	if strings.Contains(a.body, "<script src=x") {
 		t.Error("markup of the table is in the page")
 	}
@@ -284,7 +286,7 @@ func TestImportPeople(t *testing.T) {
 	a = s.post("maelle", "/admin/people/import", url.Values{"text": {text}, "plan": {plan[1]}})
 	wantStatus(t, a, 200)
 	wantText(t, a, "1 person invited, 2 changed.")
-	if u := s.user("emile"); u.DisplayName != "Émile Castaing" || u.Email != "emile@goulet.example" {
+	if u := s.user("emile"); u.DisplayName != "Émile Castaing" || u.Email != "emile@goulet.example" || u.Quota != 2_500_000_000 {
 		t.Errorf("%+v", u)
 	}
 	if u := s.user("maelle"); u.Role != store.RoleAdmin {

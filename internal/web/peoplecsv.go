@@ -27,7 +27,9 @@ type personLine struct {
 	Name, DisplayName, Email     string
 	Groups                       []string
 	Role                         store.Role
+	Quota                        int64 // bytes, -1: none
 	hasDisplay, hasRole, hasMail bool
+	hasQuota                     bool
 	Problem                      string // key of a text, or empty
 	Detail                       string // what the problem is about
 }
@@ -47,6 +49,7 @@ const (
 	colMail
 	colGroups
 	colRole
+	colQuota
 	columns
 )
 
@@ -59,6 +62,7 @@ var columnTitles = map[string]int{
 	"adresse e-mail": colMail, "e-mail address": colMail, "email address": colMail, "adresse électronique": colMail,
 	"group": colGroups, "groups": colGroups, "groupe": colGroups, "groupes": colGroups,
 	"role": colRole, "rôle": colRole,
+	"space": colQuota, "quota": colQuota, "espace": colQuota, "espace (go)": colQuota, "space (gb)": colQuota,
 }
 
 var roleNames = map[string]store.Role{
@@ -119,7 +123,7 @@ func readPeople(text string) ([]personLine, error) {
 	r.FieldsPerRecord = -1
 	r.TrimLeadingSpace = r.Comma != '\t'
 	r.ReuseRecord = true
-	where := [columns]int{0, 1, 2, 3, 4}
+	where := [columns]int{0, 1, 2, 3, 4, 5}
 	var lines []personLine
 	seen := map[string]int{}
 	for first := true; ; first = false {
@@ -156,7 +160,7 @@ func readPeople(text string) ([]personLine, error) {
 
 // titleLine says which column is where, if the line is one of titles: one that has the column of names.
 func titleLine(cells []string) ([columns]int, bool) {
-	where := [columns]int{-1, -1, -1, -1, -1}
+	where := [columns]int{-1, -1, -1, -1, -1, -1}
 	for i, cell := range cells {
 		c, ok := columnTitles[strings.ToLower(strings.TrimSpace(cell))]
 		if ok && where[c] < 0 {
@@ -198,6 +202,14 @@ func personOf(cells []string, where [columns]int) personLine {
 			p.Problem, p.Detail = "people.import.role", clipCell(cell(colRole))
 		}
 		p.hasRole = true
+	}
+	p.Quota = -1
+	if space := cell(colQuota); space != "" {
+		var ok bool
+		if p.Quota, ok = readGigabytes(space); !ok && p.Problem == "" {
+			p.Problem, p.Detail = "people.import.quota", clipCell(space)
+		}
+		p.hasQuota = true
 	}
 	for _, c := range cells {
 		if len(c) > maxImportCell {

@@ -172,7 +172,7 @@ func (r *importRow) plan(x *exchange, d *directory, u *store.User, groups map[st
 		if r.DisplayName == "" {
 			r.DisplayName = r.Name
 		}
-		r.user = store.User{Name: r.Name, DisplayName: r.DisplayName, Email: r.Email, Role: r.Role}
+		r.user = store.User{Name: r.Name, DisplayName: r.DisplayName, Email: r.Email, Role: r.Role, Quota: r.Quota}
 		return
 	}
 	r.user = *u
@@ -193,6 +193,10 @@ func (r *importRow) plan(x *exchange, d *directory, u *store.User, groups map[st
 		r.Changes = append(r.Changes, x.t("people.import.role_is", "name", x.t("people.role."+r.Role.String())))
 		r.user.Role = r.Role
 	}
+	if r.hasQuota && r.Quota != u.Quota {
+		r.Changes = append(r.Changes, x.t("people.import.quota_is", "size", formatSize(x.lang, r.Quota)))
+		r.user.Quota = r.Quota
+	}
 	r.DisplayName, r.Email, r.Role = r.user.DisplayName, r.user.Email, r.user.Role
 	if r.What = "same"; len(r.Changes) > 0 {
 		r.What = "changed"
@@ -203,7 +207,7 @@ func (r *importRow) plan(x *exchange, d *directory, u *store.User, groups map[st
 func (p *importPage) name() string {
 	h := sha256.New()
 	for _, r := range p.Rows {
-		_, _ = fmt.Fprintf(h, "%q %q %q %q %q %q %d %q\n", r.What, r.user.ID, r.Name, r.user.DisplayName, r.user.Email, r.join, r.user.Role, r.Problem)
+		_, _ = fmt.Fprintf(h, "%q %q %q %q %q %q %d %d %q\n", r.What, r.user.ID, r.Name, r.user.DisplayName, r.user.Email, r.join, r.user.Role, r.user.Quota, r.Problem)
 	}
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }
@@ -215,7 +219,7 @@ func (s *Server) runImport(x *exchange, p *importPage) error {
 		if r.What != "new" && r.What != "changed" {
 			continue
 		}
-		one := store.ImportedPerson{User: r.user.ID, Name: r.user.Name, DisplayName: r.user.DisplayName, Email: r.user.Email, Role: r.user.Role, Join: r.join, Quota: -1}
+		one := store.ImportedPerson{User: r.user.ID, Name: r.user.Name, DisplayName: r.user.DisplayName, Email: r.user.Email, Role: r.user.Role, Join: r.join, Quota: r.user.Quota}
 		if r.What == "new" {
 			one.SecretHash = "new"
 		}

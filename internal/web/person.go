@@ -32,6 +32,7 @@ type personPage struct {
 	Groups                   []*circle
 	Others                   []string // groups that the person is not directly in
 	Sessions                 int
+	Usage                    hub.Usage
 
 	Ask    *askAnswer
 	Asked  string
@@ -140,6 +141,9 @@ func (s *Server) personWith(x *exchange, status int, change func(*personPage)) e
 		return err
 	}
 	if err := p.devices(x); err != nil {
+		return err
+	}
+	if p.Usage, err = x.hub.Usage(x.ctx(), u.ID); err != nil {
 		return err
 	}
 	if p.Asked != "" {
@@ -447,12 +451,19 @@ func (x *exchange) readPersonForm() *personForm {
 		}
 	}
 	if f.Quota != "" {
-		gb, err := strconv.ParseFloat(strings.Replace(f.Quota, ",", ".", 1), 64)
-		if err != nil || !(gb >= 0 && gb <= 1e6) {
+		var ok bool
+		if f.quota, ok = readGigabytes(f.Quota); !ok {
 			f.Wrong = x.t("people.form.wrong.quota")
-		} else {
-			f.quota = int64(gb * 1e9)
 		}
 	}
 	return f
+}
+
+// readGigabytes reads a number of them, with a point or a comma, as bytes.
+func readGigabytes(text string) (bytes int64, ok bool) {
+	gb, err := strconv.ParseFloat(strings.Replace(text, ",", ".", 1), 64)
+	if err != nil || !(gb >= 0 && gb <= 1e6) {
+		return -1, false
+	}
+	return int64(gb * 1e9), true
 }
