@@ -101,3 +101,47 @@ func (e *OutOfDateError) Error() string {
 	}
 	return b.String()
 }
+
+// Refusal says which kind of rule a server refused something by.
+type Refusal uint8
+
+// The kinds of refusals.
+const (
+	RefusedOther   Refusal = iota // something else: the text tells
+	RefusedAccess                 // no right to read or write
+	RefusedSignIn                 // a name and password are needed, or are wrong
+	RefusedByHook                 // a hook of the repository said no
+	RefusedContent                // the server does not store such a name or property
+)
+
+// RefusedError says that the server of a repository refused something, in its own words.
+type RefusedError struct {
+	Refusal Refusal
+	// Path that it concerns, where that is known.
+	Path Path
+	// Code is Subversion's number for it, as in svn_error_codes.h; 0 if it gave none.
+	Code int
+	// Text is what the server says, hooks' output included.
+	Text string
+}
+
+func (e *RefusedError) Error() string {
+	if e.Path != "" {
+		return fmt.Sprintf("/%s: %s", e.Path, e.Text)
+	}
+	return e.Text
+}
+
+// UnreachableError says that the server of a repository could not be asked, or stopped answering. What was
+// to be read can be tried again. Of a commit it is not known whether it took place, unless Sent is false.
+type UnreachableError struct {
+	Server string // host and port, or what else tells it apart
+	Sent   bool   // the commit had been sent to its end
+	Err    error
+}
+
+func (e *UnreachableError) Error() string {
+	return fmt.Sprintf("the Subversion server %s does not answer: %v", e.Server, e.Err)
+}
+
+func (e *UnreachableError) Unwrap() error { return e.Err }

@@ -1,0 +1,230 @@
+package rasvn
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"strings"
+	"sync"
+
+	"github.com/havre-cloud/havre/svn"
+	"github.com/havre-cloud/havre/svn/internal/edit"
+)
+
+// ChangeError says that a change cannot be committed whatever others do.
+type ChangeError = edit.ChangeError
+
+// Commit implements svn.Repository.
+//
+// What others have committed is looked at first, and the server is told the revision that it was looked at, so
+// that what they commit meanwhile is noticed there; it begins anew then. A *ChangeError is returned for what cannot be committed
+// whatever others do, a *svn.LockedError for what `svn lock` protects, a *svn.RefusedError for what the server refuses,
+// and an *svn.UnreachableError when it is gone. If that happens after everything was sent, the revision is looked for by
+// its properties other than Subversion's own, of which it should have a unique one.
+//
+// The server sets svn:author to the name that signed in. If another is wanted, it is set afterwards where a
+// pre-revprop-change hook allows it; where none does, the message tells.
+func (r *Repository) Commit(ctx context.Context, c *svn.Commit) (svn.Revnum, error) {
+	props, author, err := r.revProps(ctx, c.RevProps)
+	if err != nil {
+		return svn.InvalidRevnum, err
+	}
+	for {
+		youngest, err := r.Youngest(ctx)
+		if err != nil {
+			return svn.InvalidRevnum, err
+		}
+		root, err := edit.Plan(ctx, r.statAll, youngest, c.Changes)
+		if err != nil {
+			return svn.InvalidRevnum, r.named(ctx, err, "", youngest)
+		}
+		d := &driver{repo: r, youngest: youngest, root: root, props: props}
+		err = r.do(ctx, func(s *session) error {
+			d.session = s
+			return d.run(ctx)
+		})
+		switch f, failed := errors.AsType[*failure](err); {
+		case err == nil:
+			r.poller.saw(d.rev, nil)
+			r.attribute(ctx, d.rev, d.author, author)
+			return d.rev, nil
+		case failed && f.is(codeOutOfDate, codeTxnOutOfDate, codeConflict, codeExists, codeNotFound):
+			// Somebody was faster: what there is now is another revision, or the failure is not of that kind.
+			if now, err := r.Youngest(ctx); err != nil || now > youngest {
+				continue
+			}
+		case failed && f.is(codeNoLockToken, codeLockMismatch, codeBadLock):
+			if locked := r.findLock(ctx, root); locked != nil {
+				return svn.InvalidRevnum, locked
+			}
+		case d.sent:
+			return r.recover(ctx, err, props, youngest)
+		}
+		return svn.InvalidRevnum, translate(err, d.at, youngest)
+	}
+}
+
+// recover looks for a revision of which it is not known whether it came about.
+func (r *Repository) recover(ctx context.Context, err error, props svn.Props, after svn.Revnum) (svn.Revnum, error) {
+	if e, ok := errors.AsType[*svn.UnreachableError](err); ok {
+		e.Sent = true
+	}
+	own := maps.Clone(props)
+	maps.DeleteFunc(own, func(name, _ string) bool { return strings.HasPrefix(name, "svn:") })
+	if len(own) == 0 {
+		return svn.InvalidRevnum, err
+	}
+	youngest, yerr := r.Youngest(ctx)
+	if yerr != nil || youngest <= after {
+		return svn.InvalidRevnum, err
+	}
+	for rev, lerr := range r.Log(ctx, after+1, youngest) {
+		if lerr != nil {
+			break
+		}
+		found := true
+		for name, value := range own {
+			found = found && rev.Props[name] == value
+		}
+		if found {
+			return rev.Rev, nil
+		}
+	}
+	return svn.InvalidRevnum, err
+}
+
+// findLock returns an error that names a lock of somebody's on what the edit touches, nil if there is none.
+func (r *Repository) findLock(ctx context.Context, root *edit.Node) error {
+	var locked error
+	_ = r.do(ctx, func(s *session) error { // without an answer the server's own words have to do
+		for n := range touched(root) {
+			answer, err := s.call(ctx, "get-locks", append(appendString(nil, string(n.Path)), "( infinity ) "...))
+			if err != nil {
+				return err
+			}
+			f, err := answer.fields(1)
+			if err != nil || f[0].kind != kindList {
+				return s.lost(ctx, malformed("an answer to get-locks"))
+			}
+			for i := range f[0].list {
+				lock, err := f[0].list[i].fields(3)
+				if err != nil {
+					return s.lost(ctx, err)
+				}
+				path, err := readPath(&lock[0])
+				if err != nil {
+					return s.lost(ctx, err)
+				}
+				if n.Removes || path == n.Path {
+					locked = &svn.LockedError{Path: path, Owner: lock[2].text}
+					return nil
+				}
+			}
+		}
+		return nil
+	})
+	return locked
+}
+
+// touched yields the nodes that the edit changes themselves.
+func touched(n *edit.Node) func(yield func(*edit.Node) bool) {
+	return func(yield func(*edit.Node) bool) {
+		if n.Removes || n.Added || n.Content != nil || len(n.Set)+len(n.Unset) > 0 {
+			if !yield(n) {
+				return
+			}
+		}
+		for _, kid := range n.Kids {
+			for k := range touched(kid) {
+				if !yield(k) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// authorship is whether the server lets us say who made a revision.
+type authorship struct {
+	mu      sync.Mutex
+	asked   bool
+	allowed bool
+}
+
+// revProps returns the properties to commit with, and the author to set afterwards.
+func (r *Repository) revProps(ctx context.Context, given svn.Props) (props svn.Props, author string, err error) {
+	props = maps.Clone(given)
+	if props == nil {
+		props = svn.Props{}
+	}
+	author = props[svn.PropAuthor]
+	delete(props, svn.PropAuthor)
+	delete(props, svn.PropDate)
+	if _, ok := props[svn.PropLog]; !ok {
+		props[svn.PropLog] = ""
+	}
+	if author == "" || author == r.o.User {
+		return props, "", nil
+	}
+	allowed, err := r.mayAttribute(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	if allowed {
+		return props, author, nil
+	}
+	if r.o.Unattributed != nil {
+		props[svn.PropLog] = r.o.Unattributed(props[svn.PropLog], author)
+	} else {
+		props[svn.PropLog] = strings.TrimLeft(strings.TrimRight(props[svn.PropLog], "\n")+"\n\nAuthor: "+author, "\n")
+	}
+	return props, "", nil
+}
+
+// mayAttribute asks the server whether svn:author may be changed: by changing it from a value that it does
+// not have, which a hook that allows it lets through to fail.
+func (r *Repository) mayAttribute(ctx context.Context) (bool, error) {
+	r.author.mu.Lock()
+	defer r.author.mu.Unlock()
+	if r.author.asked {
+		return r.author.allowed, nil
+	}
+	rev, err := r.Youngest(ctx)
+	if err != nil {
+		return false, err
+	}
+	err = r.do(ctx, func(s *session) error {
+		if !s.capabilities["atomic-revprops"] {
+			return nil
+		}
+		b := appendString(appendNumber(nil, rev), svn.PropAuthor)
+		b = append(appendString(openList(b), "havre"), ") ( false "...)
+		b = closeList(appendString(b, "\x01 nobody has this name"))
+		_, err := s.call(ctx, "change-rev-prop2", b)
+		return err
+	})
+	f, failed := errors.AsType[*failure](err)
+	if err != nil && !failed {
+		return false, err
+	}
+	r.author.asked, r.author.allowed = true, failed && f.is(codeBadOldValue)
+	return r.author.allowed, nil
+}
+
+// attribute sets the author of a revision that was just made. If it cannot be set the revision stays as it is.
+func (r *Repository) attribute(ctx context.Context, rev svn.Revnum, have, want string) {
+	if want == "" || want == have {
+		return
+	}
+	b := appendString(appendNumber(nil, rev), svn.PropAuthor)
+	b = append(appendString(openList(b), want), ") ( true ) "...)
+	err := r.do(ctx, func(s *session) error {
+		_, err := s.call(ctx, "change-rev-prop2", b)
+		return err
+	})
+	if _, failed := errors.AsType[*failure](err); failed {
+		r.author.mu.Lock()
+		r.author.allowed = false
+		r.author.mu.Unlock()
+	}
+}
