@@ -82,7 +82,8 @@ func (s *Scheduler) Wake() {
 // Run works until the context ends, and then waits for what is being done.
 func (s *Scheduler) Run(ctx context.Context) error { return s.run(ctx, false) }
 
-// RunOnce works until no job is due and none is being done, or the context ends, which is then the error.
+// RunOnce works until the queue has no job any more, due or not, and none is being done; or until the context ends,
+// which is then the error.
 func (s *Scheduler) RunOnce(ctx context.Context) error { return s.run(ctx, true) }
 
 func (s *Scheduler) run(ctx context.Context, once bool) error {
@@ -117,7 +118,7 @@ func (s *Scheduler) run(ctx context.Context, once bool) error {
 }
 
 // round starts what can be started. It returns how long to sleep unless something happens, and whether
-// nothing is due nor running.
+// there is nothing left to do.
 func (s *Scheduler) round(ctx context.Context, workers *sync.WaitGroup) (sleep time.Duration, done bool, err error) {
 	now := time.Now()
 	instances, err := s.queue.Instances(ctx, now)
@@ -159,7 +160,7 @@ func (s *Scheduler) round(ctx context.Context, workers *sync.WaitGroup) (sleep t
 	if next.After(now) {
 		sleep = min(sleep, next.Sub(now))
 	}
-	return max(sleep, shortestSleep), len(instances) == 0 && s.total == 0 && (next.IsZero() || next.After(now)), nil
+	return max(sleep, shortestSleep), next.IsZero() && s.total == 0, nil
 }
 
 // place says whether an instance may have another worker, and whether there is none left for anyone.
