@@ -28,6 +28,15 @@ func UserOfWeb(id DeviceID) (UserID, bool) {
 	return UserID(user), ok
 }
 
+// backupDevice begins the identifiers of what is no device: backups in the name of a person.
+const backupDevice = "backup-"
+
+// BackupDevice stands for the backups that the server makes in the name of a person where a device is asked for.
+func BackupDevice(user UserID) DeviceID { return DeviceID(backupDevice + string(user)) }
+
+// IsBackup says whether the identifier stands for the backups in the name of a person.
+func IsBackup(id DeviceID) bool { return strings.HasPrefix(string(id), backupDevice) }
+
 // JoinRequest asks to pair a device.
 type JoinRequest struct {
 	Secret        string // of the invitation, good for one use

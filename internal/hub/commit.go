@@ -15,6 +15,7 @@ import (
 	"github.com/havre-cloud/havre/internal/havre"
 	"github.com/havre-cloud/havre/svn"
 	"github.com/havre-cloud/havre/svn/fsfs"
+	"github.com/havre-cloud/havre/svn/rasvn"
 )
 
 // maxChanges is how many changes one commit may have; the client sends a thousand.
@@ -113,6 +114,7 @@ func (h *Hub) commitPlan(ctx context.Context, p *plan, head svn.Revnum) (svn.Rev
 		rev, err := p.v.repo.Commit(ctx, &svn.Commit{RevProps: p.revProps(), Changes: p.changes})
 		if err == nil {
 			p.v.repo.known.add(p.commit.ID, rev)
+			h.moveSources(ctx, p)
 			return rev, errors.Join(rights.done(ctx), p.recheck(ctx, rev))
 		}
 		refused, fatal := p.refuse(err)
@@ -161,6 +163,13 @@ func (p *plan) refuse(err error) (bool, error) {
 		// out of date since, which the next round shows.
 		p.out(p.origin[e.Index], havre.RefusedParent)
 		return true, nil
+	}
+	if e, ok := errors.AsType[*rasvn.ChangeError](err); ok && e.Index >= 0 && e.Index < len(p.origin) {
+		p.out(p.origin[e.Index], havre.RefusedParent) // as above
+		return true, nil
+	}
+	if e, ok := errors.AsType[*svn.RefusedError](err); ok {
+		return false, havre.Errorf(havre.CodeInvalid, "the Subversion repository does not take it: %s", e.Text)
 	}
 	if has[*svn.NotFoundError](err) || has[*svn.NotDirError](err) || has[*svn.NotFileError](err) {
 		return false, nil

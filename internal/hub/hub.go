@@ -30,6 +30,7 @@ import (
 	"time"
 
 	"github.com/havre-cloud/havre/internal/havre"
+	"github.com/havre-cloud/havre/internal/source"
 	"github.com/havre-cloud/havre/internal/store"
 )
 
@@ -43,6 +44,10 @@ type Options struct {
 	Now func() time.Time
 	// Version is this program's.
 	Version string
+	// Sources are the kinds of online documents that can be backed up; none if nil.
+	Sources *source.Registry
+	// SourceClient says how instances are visited, besides what an administrator says in SourceSettings.
+	SourceClient source.ClientOptions
 }
 
 // Hub is the open core of a server. It is safe for concurrent use.
@@ -71,6 +76,8 @@ type Hub struct {
 	measures *measures
 	names    names
 	started  time.Time
+	vault    *vault
+	backups  *backups
 }
 
 // touchEvery is how often "last seen" is written for a device that is busy all the time.
@@ -110,6 +117,11 @@ func Open(ctx context.Context, dir string, opts Options) (*Hub, error) {
 		recents: recents{of: map[measureKey]*recentLog{}}, presence: newPresence(), started: time.Now(), states: states{lags: map[havre.FolderID]*lag{}},
 	}
 	h.measures = newMeasures(h.repos)
+	if h.vault, err = openVault(dir); err != nil {
+		return nil, errors.Join(err, h.Close())
+	}
+	opts.SourceClient.Version = opts.Version
+	h.backups = newBackups(h, opts.Sources, opts.SourceClient)
 	if h.seal, err = newSeal(ctx, s); err != nil {
 		return nil, errors.Join(err, h.Close())
 	}

@@ -22,6 +22,9 @@ type Act struct {
 // Web says whether it was done in a browser.
 func (a *Act) Web() bool { _, web := havre.UserOfWeb(a.Device); return web }
 
+// Backup says whether it is a version of an online document that the server saved.
+func (a *Act) Backup() bool { return havre.IsBackup(a.Device) }
+
 // ledger remembers the log of a repository, which only grows: without it each page of a directory would
 // read a file for each author. A revision takes some 200 bytes and 100 for each changed path; of
 // large ones only the number of paths is kept, and the paths are read again by who needs them.

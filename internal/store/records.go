@@ -51,6 +51,8 @@ const (
 	SettingSetupHash  Setting = "setup.hash" // SHA-256 of the one-time setup code, until it is used
 	SettingTicketKey  Setting = "signin.key" // a secret by which the server knows its own tickets
 
+	SettingSources Setting = "sources" // JSON: hub.SourceSettings
+
 	SettingAddress      Setting = "server.address" // HOST:PORT where clients reach it, if somebody said so
 	SettingSessionHours Setting = "session.hours"  // how long a browser stays signed in
 	SettingFactor       Setting = "admin.factor"   // "yes": administrators need a second factor
