@@ -15,7 +15,8 @@ folder leaves everybody's list and is not synchronised any more; nothing of it i
 taken back. Works while the server runs.
 
 An adopted repository stays where it is, and Subversion's own programs can go on to use it: havre never
-deletes it. Its format must be one that havre can write (1.4 or later), without commit hooks.
+deletes it. Its format must be one that havre can write (1.4 or later). Where it has hooks that run around
+commits, they run, through Subversion's program svnserve, which the server needs then.
 
 Examples:
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -147,7 +148,9 @@ func inspect(ctx context.Context, dir string, root svn.Path) (uuid string, err e
 		return "", why("its format %d can only be read; `svnadmin upgrade` makes it current", format)
 	}
 	if hook := activeHook(dir); hook != "" {
-		return "", why("its hook %s would not run for what havre commits; take it away first", hook)
+		if _, err := exec.LookPath(svnserve); err != nil {
+			return "", why("it has the hook %s, which only Subversion's program svnserve can run: install it on the server first", hook)
+		}
 	}
 	if err := tryWrite(filepath.Join(dir, "db")); err != nil {
 		return "", why("the server's user may not write in its directory db")

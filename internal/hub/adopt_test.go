@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,11 +14,14 @@ import (
 	"github.com/havre-cloud/havre/svn"
 )
 
-func run(t *testing.T, name string, args ...string) {
+// run runs a program, which has to end well, and returns what it printed.
+func run(t *testing.T, name string, args ...string) string {
 	t.Helper()
-	if out, err := exec.CommandContext(t.Context(), name, args...).CombinedOutput(); err != nil {
+	out, err := exec.CommandContext(t.Context(), name, args...).CombinedOutput()
+	if err != nil {
 		t.Fatalf("%s %v: %v\n%s", name, args, err, out)
 	}
+	return string(out)
 }
 
 // TestAdopt makes a folder of a directory in a repository that svnadmin made. What svn commits to it
@@ -67,8 +71,6 @@ func TestAdopt(t *testing.T) {
 		}
 	case err := <-ended:
 		t.Fatal(err)
-	case <-time.After(5 * time.Second):
-		t.Fatal("the follower heard nothing of svn's commit")
 	}
 	content := []byte("by havre")
 	result := ok(w.Commit(t.Context(), ada, scope, &havre.Commit{ID: "one", Changes: []havre.Change{{
@@ -95,6 +97,58 @@ func TestAdopt(t *testing.T) {
 	}
 }
 
+// TestAdoptWithHooks has the hooks of an adopted repository run, see who commits, and say no in their own words.
+func TestAdoptWithHooks(t *testing.T) {
+	w := newWorld(t)
+	ada := w.join("ada", "laptop", havre.RightNone)
+	repo := filepath.Join(t.TempDir(), "repo")
+	run(t, "svnadmin", "create", repo)
+	hook := func(name, script string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(repo, "hooks", name), []byte("#!/bin/sh\nPATH=/usr/bin:/bin\n"+script), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	hook("pre-commit", `svnlook changed -t "$2" "$1" | grep -q forbidden || exit 0
+echo "Not in this house, $(svnlook author -t "$2" "$1")." >&2
+exit 1
+`)
+	hook("post-commit", `echo "r$2 by $(svnlook author -r "$2" "$1")" >>"$1/said"`)
+	a := w.console()
+	f := ok(a.AdoptFolder(t.Context(), "Old", repo, ""))(t)
+	if err := a.Grant(t.Context(), "Old", "ada", havre.RightWrite); err != nil {
+		t.Fatal(err)
+	}
+	w.access.forget()
+	commit := func(id string, paths ...svn.Path) (*havre.CommitResult, error) {
+		c := &havre.Commit{ID: id}
+		for _, p := range paths {
+			c.Changes = append(c.Changes, put(string(p), "text", svn.InvalidRevnum))
+		}
+		return w.Commit(t.Context(), ada, havre.Scope{Folder: f.ID}, c)
+	}
+	if got := ok(commit("1", "a", "b"))(t); got.Rev != 1 || len(got.Refused) > 0 {
+		t.Errorf("the first commit: %+v", got)
+	}
+	_, err := commit("2", "c", "forbidden")
+	wantCode(t, err, havre.CodeInvalid)
+	if !strings.Contains(err.Error(), "Not in this house, ada.") {
+		t.Errorf("the hook's words are lost: %v", err)
+	}
+	if got := ok(commit("1", "a", "b"))(t); got.Rev != 1 {
+		t.Errorf("a repeated commit made r%d", got.Rev)
+	}
+	if got := ok(commit("3", "c"))(t); got.Rev != 2 {
+		t.Errorf("after a refusal: %+v", got)
+	}
+	if got := run(t, "cat", filepath.Join(repo, "said")); got != "r1 by ada\nr2 by ada\n" {
+		t.Errorf("post-commit said %q", got)
+	}
+	if left := run(t, "svnadmin", "lstxns", repo); left != "" {
+		t.Errorf("transactions were left behind: %s", left)
+	}
+}
+
 func TestAdoptRefuses(t *testing.T) {
 	w := newWorld(t)
 	a := w.console()
@@ -105,10 +159,6 @@ func TestAdoptRefuses(t *testing.T) {
 		return dir
 	}
 	old := repo("old", "--compatible-version", "1.3")
-	hooked := repo("hooked")
-	if err := os.WriteFile(filepath.Join(hooked, "hooks", "pre-commit"), []byte("#!/bin/sh\nexit 0\n"), 0o700); err != nil {
-		t.Fatal(err)
-	}
 	good := repo("good")
 	own := filepath.Join(w.dir, "repositories", w.folder.Location)
 	link := filepath.Join(base, "link")
@@ -123,7 +173,6 @@ func TestAdoptRefuses(t *testing.T) {
 		{"nothing", filepath.Join(base, "nothing"), ""},
 		{"no repository", base, ""},
 		{"read only format", old, ""},
-		{"hook", hooked, ""},
 		{"no such directory", good, "trunk"},
 		{"up", good, "../x"},
 		{"own", own, ""},

@@ -50,7 +50,11 @@ func (rs *repositories) get(location string) (*repository, error) {
 	if err != nil {
 		return nil, fmt.Errorf("repository %s: %w", location, err)
 	}
-	opened := &repository{Repository: r, known: newKnownCommits(r), ledger: newLedger(r)}
+	var used svn.Repository = r
+	if strings.HasPrefix(location, store.Adopted) {
+		used = &hooked{Repository: r, dir: dir, conf: filepath.Join(filepath.Dir(rs.dir), "svnserve.conf")}
+	}
+	opened := &repository{Repository: used, known: newKnownCommits(used), ledger: newLedger(used)}
 	rs.open[location] = opened
 	return opened, nil
 }

@@ -234,10 +234,10 @@ func (r *itemReader) skipToGreeting() error {
 		if err != nil {
 			return err
 		}
-		switch {
-		case c == greeting[matched]:
+		switch c {
+		case greeting[matched]:
 			matched++
-		case c == greeting[0]:
+		case greeting[0]:
 			matched = 1
 		default:
 			matched = 0
