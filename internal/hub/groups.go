@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/havre-cloud/havre/internal/havre"
@@ -24,11 +25,29 @@ func (a *Admin) RenameGroup(ctx context.Context, group, name string) error {
 
 // RemoveGroup deletes the group and the rights it has.
 func (a *Admin) RemoveGroup(ctx context.Context, group string) error {
+	err := a.keepManagers(ctx, func(b *Book) *Book {
+		return b.withGroups(func(all []store.Group) []store.Group {
+			return slices.DeleteFunc(all, func(g store.Group) bool { return g.ID == group })
+		})
+	})
+	if err != nil {
+		return err
+	}
 	return a.done(a.store.RemoveGroup(ctx, a.by, group))
 }
 
 // SetMember puts a user into a group or takes it out.
 func (a *Admin) SetMember(ctx context.Context, group string, user havre.UserID, member bool) error {
+	if !member {
+		err := a.keepManagers(ctx, func(b *Book) *Book {
+			return b.withGroup(group, func(g *store.Group) {
+				g.Members = slices.DeleteFunc(g.Members, func(u havre.UserID) bool { return u == user })
+			})
+		})
+		if err != nil {
+			return err
+		}
+	}
 	return a.done(a.store.SetMember(ctx, a.by, group, user, member))
 }
 
@@ -36,6 +55,14 @@ func (a *Admin) SetMember(ctx context.Context, group string, user havre.UserID, 
 func (a *Admin) SetGroupMember(ctx context.Context, group, member string, in bool) error {
 	if in {
 		return a.done(a.store.AddGroupMember(ctx, a.by, group, member))
+	}
+	err := a.keepManagers(ctx, func(b *Book) *Book {
+		return b.withGroup(group, func(g *store.Group) {
+			g.Groups = slices.DeleteFunc(g.Groups, func(inner string) bool { return inner == member })
+		})
+	})
+	if err != nil {
+		return err
 	}
 	return a.done(a.store.RemoveGroupMember(ctx, a.by, group, member))
 }

@@ -62,3 +62,9 @@ func (h *Hub) WaitFolder(ctx context.Context, folder string, since svn.Revnum) (
 // Version returns something that is another when people, rights, folders, devices, what these reported or
 // the audit log have changed, by whatever process.
 func (h *Hub) Version(ctx context.Context) (string, error) { return h.store.Version(ctx) }
+
+// DevicesVersion returns something that is another when the devices of a person, or what they reported, have
+// changed.
+func (h *Hub) DevicesVersion(ctx context.Context, user havre.UserID) (string, error) {
+	return h.store.DevicesVersion(ctx, user)
+}

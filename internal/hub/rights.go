@@ -3,6 +3,7 @@ package hub
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/havre-cloud/havre/internal/havre"
 	"github.com/havre-cloud/havre/internal/store"
@@ -186,7 +187,58 @@ func (a *Admin) SetGrants(ctx context.Context, changes []Pending) error {
 	for i := range changes {
 		list[i] = store.GrantChange(changes[i])
 	}
+	if err := a.keepManagers(ctx, func(b *Book) *Book { return b.With(list) }); err != nil {
+		return err
+	}
 	return a.done(a.store.ChangeGrants(ctx, a.by, list))
+}
+
+// keepManagers fails if a change of rights or groups leaves a folder, which somebody manages, without anybody
+// who does. Closing an account is no such change: it must never have to wait.
+func (a *Admin) keepManagers(ctx context.Context, change func(*Book) *Book) error {
+	before, err := a.Book(ctx)
+	if err != nil {
+		return err
+	}
+	after := change(before)
+	for i := range before.Folders {
+		f := &before.Folders[i]
+		if before.managed(f.ID) && !after.managed(f.ID) {
+			return invalid("nobody would manage the folder %s any more: let somebody else manage it first", f.Name)
+		}
+	}
+	return nil
+}
+
+// managed says whether somebody with an open account manages the folder.
+func (b *Book) managed(folder havre.FolderID) bool {
+	now := time.Now()
+	return slices.ContainsFunc(b.Users, func(u store.User) bool {
+		return !u.Closed(now) && b.reachOf(Holder{User: u.ID}, folder).right("") >= havre.RightManage
+	})
+}
+
+// withGroup returns the book with a group changed.
+func (b *Book) withGroup(group string, edit func(*store.Group)) *Book {
+	return b.withGroups(func(all []store.Group) []store.Group {
+		for i := range all {
+			if all[i].ID == group {
+				edit(&all[i])
+			}
+		}
+		return all
+	})
+}
+
+// withGroups returns the book with other groups.
+func (b *Book) withGroups(edit func([]store.Group) []store.Group) *Book {
+	groups := slices.Clone(b.Groups)
+	for i := range groups {
+		groups[i].Members, groups[i].Groups = slices.Clone(groups[i].Members), slices.Clone(groups[i].Groups)
+	}
+	n := &Book{Users: b.Users, Groups: edit(groups), Folders: b.Folders, Grants: b.Grants}
+	n.index()
+	return n
 }
 
 // RemoveGrant takes a grant away, so that the next one further up decides.

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -640,4 +641,43 @@ func TestArchivedFolder(t *testing.T) {
 	}
 	wantCode(t, w.Follow(t.Context(), ada, w.scope, 0, "", nil), havre.CodeUnavailable)
 	wantCode(t, w.Follow(t.Context(), eve, w.scope, 0, "", nil), havre.CodeDenied)
+}
+
+// TestTheLastManagerStays: whichever way the right would go, but not when an account is closed.
+func TestTheLastManagerStays(t *testing.T) {
+	w := newWorld(t)
+	a := w.console()
+	ada := w.join("ada", "laptop", havre.RightManage)
+	w.join("bob", "desktop", havre.RightRead)
+	own := store.Grant{Folder: w.folder.ID, User: ada.User, Right: havre.RightWrite}
+	for name, change := range map[string]Pending{"taken away": {Grant: own, Remove: true}, "lowered": {Grant: own}} {
+		if err := a.SetGrants(t.Context(), []Pending{change}); havre.CodeOf(err) != havre.CodeInvalid {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err := w.Manager(ada).SetGrants(t.Context(), []Pending{change}); havre.CodeOf(err) != havre.CodeInvalid {
+			t.Errorf("%s by herself: %v", name, err)
+		}
+	}
+	inner, outer := ok(a.AddGroup(t.Context(), "Inner"))(t), ok(a.AddGroup(t.Context(), "Outer"))(t)
+	all := func(errs ...error) {
+		t.Helper()
+		if err := errors.Join(errs...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	lower := Pending{Grant: own}
+	all(a.SetGroupMember(t.Context(), outer.ID, inner.ID, true), a.SetMember(t.Context(), inner.ID, ada.User, true),
+		a.SetGrants(t.Context(), []Pending{{Grant: store.Grant{Folder: w.folder.ID, Group: outer.ID, Right: havre.RightManage}}, {Grant: own, Remove: true}}))
+	for name, err := range map[string]error{
+		"out of the group": a.SetMember(t.Context(), inner.ID, ada.User, false), "group out of the group": a.SetGroupMember(t.Context(), outer.ID, inner.ID, false),
+		"group deleted": a.RemoveGroup(t.Context(), outer.ID), "inner group deleted": a.RemoveGroup(t.Context(), inner.ID), "own right": a.SetGrants(t.Context(), []Pending{lower}),
+	} {
+		if havre.CodeOf(err) != havre.CodeInvalid {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	all(a.Grant(t.Context(), w.folder.Name, "bob", havre.RightManage), a.RemoveGroup(t.Context(), inner.ID))
+	if err := a.SetUserDisabled(t.Context(), "bob", true); err != nil {
+		t.Errorf("closing an account waits: %v", err)
+	}
 }

@@ -53,7 +53,7 @@ func (a *Admin) SetFactorRequired(ctx context.Context, required bool) error {
 	if required {
 		value = "yes"
 	}
-	return full(a.store.ChangeSetting(ctx, a.by, store.SettingFactor, value))
+	return a.done(a.store.ChangeSetting(ctx, a.by, store.SettingFactor, value))
 }
 
 // SessionLength returns how long a browser stays signed in.

@@ -77,13 +77,11 @@ func (s *Store) SetSetting(ctx context.Context, name Setting, value string) erro
 
 // ChangeSetting is SetSetting by a person, which the audit log tells.
 func (s *Store) ChangeSetting(ctx context.Context, by Actor, name Setting, value string) error {
-	return s.change(ctx, func(tx *sql.Tx) error {
+	// A setting can decide who may do what: that administrators need a second factor does.
+	return s.changeAccess(ctx, func(tx *sql.Tx) (AuditEntry, error) {
 		_, err := tx.ExecContext(ctx, `INSERT INTO settings (name, value) VALUES (?, ?)
 			ON CONFLICT (name) DO UPDATE SET value = excluded.value`, name, value)
-		if err != nil {
-			return err
-		}
-		return s.audit(ctx, tx, by.entry("setting.change", string(name), value))
+		return by.entry("setting.change", string(name), value), err
 	})
 }
 

@@ -111,11 +111,11 @@ func (s *Server) answer(x *exchange, rt route) error {
 	if limit > 0 {
 		x.r.Body = http.MaxBytesReader(x.w, x.r.Body, limit)
 	}
-	if rt.need == needAdmin && x.session != nil && x.session.NeedsFactor && x.r.Method == http.MethodGet {
-		x.toast(x.t("account.factor.required"), nil)
-		return x.redirect("/me/factor")
-	}
 	if err := x.check(rt.need); err != nil {
+		if _, factor := errors.AsType[*needsFactorError](err); factor && x.r.Method == http.MethodGet {
+			x.toast(x.t("account.factor.required"), nil)
+			return x.redirect("/me/factor")
+		}
 		return err
 	}
 	if err := x.checkOrigin(rt); err != nil {

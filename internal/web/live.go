@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -14,7 +16,7 @@ import (
 
 const (
 	// liveBeat is how long a stream may be silent: the page takes the server for lost after more.
-	liveBeat = 4 * time.Second
+	liveBeat = 2 * time.Second
 	// adminEvery is how often people, devices and the log are looked at for all streams together.
 	adminEvery = time.Second
 	// maxLiveFolders is how many folders one page can be interested in.
@@ -25,6 +27,9 @@ const (
 
 // adminTopic is the topic of people, devices and the log; no folder has an empty name.
 const adminTopic = ""
+
+// mineTopic begins the topic of the devices of one person; no folder has such a name.
+const mineTopic = "/mine/"
 
 // live tells the pages that are open what has changed. For each folder that somebody looks at, one
 // goroutine waits for revisions; it ends with the last page.
@@ -86,9 +91,13 @@ func (l *live) listen(name string, p *listener) (leave func()) {
 		l.topics[name] = t
 		go func() {
 			defer close(t.done)
-			if name == adminTopic {
-				l.watchAdmin(ctx, t)
-			} else {
+			user, mine := strings.CutPrefix(name, mineTopic)
+			switch {
+			case name == adminTopic:
+				l.watch(ctx, t, name, l.s.hub.Version)
+			case mine:
+				l.watch(ctx, t, name, func(ctx context.Context) (string, error) { return l.s.hub.DevicesVersion(ctx, havre.UserID(user)) })
+			default:
 				l.watchFolder(ctx, t, name)
 			}
 		}()
@@ -135,12 +144,13 @@ func (l *live) watchFolder(ctx context.Context, t *topic, folder string) {
 	}
 }
 
-func (l *live) watchAdmin(ctx context.Context, t *topic) {
+// watch tells of a topic when what version returns has become another.
+func (l *live) watch(ctx context.Context, t *topic, name string, version func(context.Context) (string, error)) {
 	var known string
 	for ctx.Err() == nil {
-		if v, err := l.s.hub.Version(ctx); err == nil && v != known {
+		if v, err := version(ctx); err == nil && v != known {
 			if known != "" {
-				l.tell(t, adminTopic, 0)
+				l.tell(t, name, 0)
 			}
 			known = v
 		}
@@ -159,11 +169,12 @@ func pause(ctx context.Context, d time.Duration) {
 
 // serveLive sends events until the page goes or the session ends: "changed" with a folder and its
 // revision for each folder=NAME of the address that the person may read, "people" with admin=1 for
-// who administers, "beat" to say that the server is there, and "ended" with the session.
+// who administers the server or manages one of the folders, "mine" with mine=1 when the person's own devices
+// have changed, "beat" to say that the server is there, and "ended" with the session.
 func (s *Server) serveLive(x *exchange) error {
 	folders := x.r.URL.Query()["folder"]
 	if len(folders) > maxLiveFolders {
-		return &havre.Error{Code: havre.CodeInvalid, Text: "too many folders for one page"}
+		return &havre.Error{Code: havre.CodeInvalid, Text: x.t("core.error.form")}
 	}
 	p := newListener()
 	for _, f := range folders {
@@ -171,7 +182,10 @@ func (s *Server) serveLive(x *exchange) error {
 			defer s.live.listen(f, p)()
 		}
 	}
-	if x.r.URL.Query().Has("admin") {
+	if x.r.URL.Query().Has("mine") {
+		defer s.live.listen(mineTopic+string(x.session.User.ID), p)()
+	}
+	if x.r.URL.Query().Has("admin") && x.oversees(folders) {
 		defer s.live.listen(adminTopic, p)()
 	}
 	h := x.w.Header()
@@ -217,7 +231,11 @@ func (s *Server) stream(x *exchange, p *listener) error {
 			ok := true
 			switch {
 			case topic == adminTopic:
-				ok = send("people", "")
+				if x.oversees(x.r.URL.Query()["folder"]) {
+					ok = send("people", "")
+				}
+			case strings.HasPrefix(topic, mineTopic):
+				ok = send("mine", "")
 			case x.sees(topic):
 				ok = send("changed", strconv.FormatInt(int64(rev), 10)+" "+topic)
 			}
@@ -234,8 +252,19 @@ func (x *exchange) sees(folder string) bool {
 	return err == nil && right >= havre.RightRead
 }
 
-// alive says whether the session has not ended.
+// oversees says whether the person administers the server now, or manages one of the folders.
+func (x *exchange) oversees(folders []string) bool {
+	return x.session.Admin() || slices.ContainsFunc(folders, func(f string) bool {
+		right, err := x.hub.Reach(x.ctx(), x.caller(), f, "")
+		return err == nil && right >= havre.RightManage
+	})
+}
+
+// alive says whether the session has not ended, and looks again at what the person is.
 func (x *exchange) alive() bool {
-	_, err := x.hub.Session(x.ctx(), x.cookie(cookieSession))
+	session, err := x.hub.Session(x.ctx(), x.cookie(cookieSession))
+	if err == nil {
+		x.session = session
+	}
 	return err == nil || havre.CodeOf(err) != havre.CodeUnauthenticated
 }

@@ -128,3 +128,22 @@ func TestLivePeople(t *testing.T) {
 		t.Errorf("%d topics are watched for one page", len(s.live.topics))
 	}
 }
+
+// TestLiveIsNotForAll: who neither administers nor manages hears nothing of people, devices and the log, but
+// of the own devices.
+func TestLiveIsNotForAll(t *testing.T) {
+	s := newTestServer(t)
+	aicha := s.listenTo("aicha", "admin=1&mine=1&folder=Administration")
+	maelle := s.listenTo("maelle", "admin=1&mine=1")
+	s.device("maelle", "a laptop", "linux/amd64")
+	for heard := map[string]bool{}; !heard["people"] || !heard["mine"]; {
+		e := next(t, maelle)
+		if heard[e] = true; e == "(nothing)" {
+			t.Fatalf("maelle hears %v", heard)
+		}
+	}
+	s.device("aicha", "her laptop", "linux/amd64")
+	if got := next(t, aicha); got != "mine" {
+		t.Errorf("aicha hears %q", got)
+	}
+}

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"cmp"
 	"net/http"
 	"slices"
 
@@ -78,6 +77,13 @@ func (s *Server) routes(table []route) http.Handler {
 	return s.guard(mux)
 }
 
+// needsFactorError is for an administrator who has to set up a second factor first.
+type needsFactorError struct{ err error }
+
+func (e *needsFactorError) Error() string { return e.err.Error() }
+
+func (e *needsFactorError) Unwrap() error { return e.err }
+
 // check fails unless the exchange has what is needed.
 func (x *exchange) check(n need) error {
 	if n == needNothing {
@@ -98,17 +104,14 @@ func (x *exchange) check(n need) error {
 	case needFolders:
 		ok = x.session.User.Role >= store.RoleFolders
 	case needAdmin:
-		ok = x.session.Admin()
+		if ok = x.session.Admin(); !ok && x.session.NeedsFactor {
+			return &needsFactorError{&havre.Error{Code: havre.CodeInvalid, Text: x.t("admin.set.factor.needed")}}
+		}
 	default:
 		ok = false
 	}
 	if err == nil && !ok {
 		err = notFound()
-	}
-	if err == nil && n == needAdmin && !x.session.User.SecondFactor {
-		if required, err := x.hub.FactorRequired(x.ctx()); err != nil || required {
-			return cmp.Or(err, error(&havre.Error{Code: havre.CodeInvalid, Text: x.t("admin.set.factor.needed")}))
-		}
 	}
 	return err
 }

@@ -173,7 +173,7 @@
 		}
 	});
 
-	// The stream of events. Elements with data-live="folder:NAME" or "people" are asked for again by
+	// The stream of events. Elements with data-live="folder:NAME" "people" or "mine" are asked for again by
 	// their own hx-get when htmx hears "live" on them; the answer is merged into what is there.
 	let source, heard = Date.now(), lostTimer, firing = new Map();
 	const wanted = () => {
@@ -181,6 +181,7 @@
 		all("[data-live]").forEach((e) => e.dataset.live.split("|").forEach((t) => {
 			if (t.startsWith("folder:")) names.add(t.slice(7));
 			else if (t === "people") q.set("admin", "1");
+			else if (t === "mine") q.set("mine", "1");
 		}));
 		[...names].sort().forEach((n) => q.append("folder", n));
 		return q.toString();
@@ -203,7 +204,7 @@
 	const lost = () => {
 		const silent = Date.now() - heard, bar = one("#lost");
 		if (!bar || !source) return;
-		bar.hidden = silent < 9500;
+		bar.hidden = silent < 5000;
 		if (bar.hidden) return;
 		const text = one("[data-lost-text]", bar), since = one("[data-lost-since]", bar);
 		text.textContent = text.dataset.lostText.replace("{n}", Math.round(silent / 1000));
@@ -219,7 +220,7 @@
 		source.query = q;
 		let first = true;
 		source.addEventListener("beat", () => {
-			const away = Date.now() - heard > 9500;
+			const away = Date.now() - heard > 5000;
 			heard = Date.now();
 			if ((first && again) || away) new Set(all("[data-live]").flatMap((e) => e.dataset.live.split("|"))).forEach((t) => fire(t));
 			first = false;
@@ -231,6 +232,7 @@
 			fire("folder:" + name.join(" "), { rev: Number(rev) });
 		});
 		source.addEventListener("people", () => { heard = Date.now(); fire("people"); });
+		source.addEventListener("mine", () => { heard = Date.now(); fire("mine"); });
 		source.addEventListener("ended", () => { source.close(); source = undefined; if (!dirty(doc)) location.reload(); });
 	};
 	addEventListener("pagehide", () => { source?.close(); source = undefined; });
@@ -241,6 +243,6 @@
 		if (!one("[data-live]")) return;
 		heard = Date.now();
 		connect();
-		lostTimer = setInterval(() => { if (source?.readyState === EventSource.CLOSED) { source.close(); const s = source; source = undefined; if (s) connect(); } lost(); }, 2000);
+		lostTimer = setInterval(() => { if (source?.readyState === EventSource.CLOSED) { source.close(); const s = source; source = undefined; if (s) connect(); } lost(); }, 1000);
 	});
 })();
