@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what the tests use and this machine lacks: Subversion's programs, which judge what
-# havre writes, git, whose ignore rules are compared with ours, Chromium, which looks at the pages, and a
-# C compiler for the race detector.
+# havre writes, git, whose ignore rules are compared with ours, Chromium, which looks at the pages, Node.js, on which the
+# Etherpad of the tests runs, and a C compiler for the race detector.
 set -eu
 
 missing=
@@ -16,6 +16,8 @@ need() { # PACKAGE PROGRAM...
 need subversion svn svnadmin svnlook svnmucc svnsync svnrdump svnserve
 need git git
 need chromium chromium
+need nodejs node
+need npm npm
 need gcc gcc
 # A compiler without the C library's headers cannot link the race detector.
 if command -v gcc >/dev/null 2>&1 && ! echo '#include <stdlib.h>' | gcc -E - >/dev/null 2>&1; then

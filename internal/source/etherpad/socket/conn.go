@@ -55,7 +55,9 @@ type Options struct {
 // StatusError is the HTTP status of a server that does not open a socket.
 type StatusError struct{ Status int }
 
-func (e *StatusError) Error() string { return fmt.Sprintf("the server answers %d instead of opening a socket", e.Status) }
+func (e *StatusError) Error() string {
+	return fmt.Sprintf("the server answers %d instead of opening a socket", e.Status)
+}
 
 // ErrClosed ends a connection that we closed.
 var ErrClosed = errors.New("the socket is closed")
@@ -167,12 +169,10 @@ func (c *Conn) open(ctx context.Context) error {
 		c.version = 4
 	}
 	c.silent = time.AfterFunc(c.patience(), func() { c.cancel(ErrSilent) })
-	asked := false
 	if c.version == 4 {
 		if err := c.write(ctx, []byte{engineMessage, byte(Connect)}); err != nil {
 			return err
 		}
-		asked = true
 	}
 	var late *time.Timer
 	if c.version == 0 {
@@ -205,7 +205,7 @@ func (c *Conn) open(ctx context.Context) error {
 		}
 		if c.version == 0 {
 			c.version = 3
-			if !asked && !late.Stop() {
+			if !late.Stop() {
 				c.version = 4 // it waited to be asked
 			}
 		}
