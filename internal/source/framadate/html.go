@@ -16,6 +16,9 @@ var pollStyle string
 
 var pollTemplate = template.Must(template.New("poll").Parse(pollPage))
 
+// maxBest is how many best options are listed; the others are marked in the table.
+const maxBest = 6
+
 // cell is one answer, as it is shown.
 type cell struct {
 	Class, Mark, Word string
@@ -45,6 +48,7 @@ type view struct {
 	Heads       []template.HTML
 	Rows        []viewRow
 	Best        []viewBest
+	More        int // best options that are not in Best
 	Talk        []viewComment
 	Dated       bool
 	Moments     bool // some column has one
@@ -76,7 +80,9 @@ func (p *Poll) HTML() []byte {
 	for i := range p.Options {
 		o := &p.Options[i]
 		v.Heads = append(v.Heads, o.head())
-		if o.Best {
+		if o.Best && len(v.Best) == maxBest {
+			v.More++
+		} else if o.Best {
 			v.Best = append(v.Best, viewBest{Head: o.long(), Score: o.score()})
 		}
 		v.Moments = v.Moments || o.Moment != ""
@@ -126,7 +132,11 @@ func (v *view) group(o *Option) {
 func (o *Option) head() template.HTML {
 	switch {
 	case o.Date != "" || o.Moment != "":
-		return template.HTML(template.HTMLEscapeString(strings.TrimSpace(o.Moment))) //nolint:gosec // escaped
+		text := strings.TrimSpace(o.Moment)
+		if len(text) <= 16 {
+			return template.HTML(`<span class="short">` + template.HTMLEscapeString(text) + `</span>`) //nolint:gosec // escaped
+		}
+		return template.HTML(template.HTMLEscapeString(text)) //nolint:gosec // escaped
 	case o.HTML != "":
 		return template.HTML(sanitize(o.HTML)) //nolint:gosec // made harmless here
 	}

@@ -3,6 +3,7 @@ package framadate
 import (
 	"bytes"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/JohannesKaufmann/html-to-markdown/v2/converter"
@@ -20,12 +21,26 @@ func toMarkdown(text, plain string) string {
 	return strings.TrimSpace(md)
 }
 
-var markdownSpecial = strings.NewReplacer(`\`, `\\`, "`", "\\`", "*", `\*`, "_", `\_`, "[", `\[`, "]", `\]`, "<", `\<`, ">", `\>`,
-	"#", `\#`, "|", `\|`, "~", `\~`, "&", `\&`, "!", `\!`)
+// What means something in Markdown: anywhere, or only where it begins a line or a character's name.
+var (
+	markdownSpecial = strings.NewReplacer(`\`, `\\`, "`", "\\`", "*", `\*`, "_", `\_`, "[", `\[`, "]", `\]`, "<", `\<`, ">", `\>`,
+		"#", `\#`, "|", `\|`, "~", `\~`)
+	markdownEntity = regexp.MustCompile(`&([A-Za-z0-9#\\]+;)`)
+	markdownStart  = regexp.MustCompile(`^([-+=]|\d+[.)])`)
+	markdownNumber = regexp.MustCompile(`^(\d+)([.)])`)
+)
 
 // escapeMarkdown writes a text that is nothing but text, in one line.
 func escapeMarkdown(text string) string {
-	return markdownSpecial.Replace(strings.Join(strings.Fields(text), " "))
+	text = markdownSpecial.Replace(strings.Join(strings.Fields(text), " "))
+	text = markdownEntity.ReplaceAllString(text, `\&$1`)
+	if markdownStart.MatchString(text) {
+		text = markdownNumber.ReplaceAllString(text, `$1\$2`)
+		if strings.ContainsRune("-+=", rune(text[0])) {
+			text = `\` + text
+		}
+	}
+	return text
 }
 
 // Markdown returns the poll to be read: what it is about, the table with totals, the best options, the comments.

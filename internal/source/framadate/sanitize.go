@@ -41,7 +41,7 @@ func linkImages(s *goquery.Selection) {
 			}
 		}
 		node := img.Nodes[0]
-		shown := &html.Node{Type: html.TextNode, Data: "🖼 " + text}
+		shown := &html.Node{Type: html.TextNode, Data: "image: " + text}
 		if address != "" && img.ParentsFiltered("a").Length() == 0 {
 			link := &html.Node{Type: html.ElementNode, DataAtom: atom.A, Data: "a", Attr: []html.Attribute{{Key: "href", Val: address}}}
 			link.AppendChild(shown)
