@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -32,11 +33,13 @@ const serveReady = "ready: "
 
 type serveCmd struct {
 	dataFlag
-	Listen     string `default:":7443" placeholder:"ADDR" help:"Where to listen: HOST:PORT or :PORT (default: ${default})."`
-	Address    string `placeholder:"HOST:PORT" help:"How clients reach the server; it goes into invitations, and is remembered."`
-	Name       string `help:"What the server is called on people's machines; it is remembered."`
-	Admin      string `default:"admin" placeholder:"NAME" help:"The first administrator's name, for the first start (default: ${default})."`
-	WithParent bool   `hidden:"" help:"End when standard input does."`
+	Listen  string `default:":7443" placeholder:"ADDR" help:"Where to listen: HOST:PORT or :PORT (default: ${default})."`
+	Address string `placeholder:"HOST:PORT" help:"How clients reach the server; it goes into invitations, and is remembered."`
+	Name    string `help:"What the server is called on people's machines; it is remembered."`
+	Admin   string `default:"admin" placeholder:"NAME" help:"The first administrator's name, for the first start (default: ${default})."`
+	// TrustedProxy are networks in CIDR notation, or addresses.
+	TrustedProxy []string `placeholder:"CIDR" help:"Networks of reverse proxies that are believed about where a request came from, as in 10.0.0.0/8; may be repeated."`
+	WithParent   bool     `hidden:"" help:"End when standard input does."`
 }
 
 // Help is the text below the usage.
@@ -69,6 +72,10 @@ func (c *serveCmd) Run(ctx context.Context, con *console) error {
 }
 
 func (c *serveCmd) serve(ctx context.Context, con *console, h *hub.Hub) error {
+	proxies, err := parseNetworks(c.TrustedProxy)
+	if err != nil {
+		return err
+	}
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", c.Listen)
 	if err != nil {
 		return fmt.Errorf("%w; choose another address with --listen", err)
@@ -97,9 +104,28 @@ func (c *serveCmd) serve(ctx context.Context, con *console, h *hub.Hub) error {
 	g.Go(func() error { return h.Run(ctx) })
 	g.Go(func() error { return trimMemory(ctx) })
 	g.Go(func() error {
-		return api.Serve(ctx, meter.Listener(listener), certificate, api.NewHandler(h, api.Options{Logger: con.log, Pages: pages}), con.log)
+		return api.Serve(ctx, meter.Listener(listener), certificate, api.NewHandler(h, api.Options{Logger: con.log, Pages: pages, Proxies: proxies}), con.log)
 	})
 	return g.Wait()
+}
+
+// parseNetworks reads networks and single addresses.
+func parseNetworks(list []string) ([]netip.Prefix, error) {
+	networks := make([]netip.Prefix, 0, len(list))
+	for _, s := range list {
+		p, err := netip.ParsePrefix(s)
+		if err != nil {
+			var a netip.Addr
+			if a, err = netip.ParseAddr(s); err == nil {
+				p, err = a.Unmap().Prefix(a.Unmap().BitLen())
+			}
+		}
+		if err != nil {
+			return nil, &havre.Error{Code: havre.CodeInvalid, Text: fmt.Sprintf("--trusted-proxy %s: not a network, as in 10.0.0.0/8, nor an address", shown(s))}
+		}
+		networks = append(networks, p.Masked())
+	}
+	return networks, nil
 }
 
 // reached returns what tells the pages where clients find the server: the remembered address, which a

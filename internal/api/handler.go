@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"runtime/debug"
 	"time"
 
@@ -26,6 +27,9 @@ type Options struct {
 	Stall time.Duration
 	// Pages answers everything that is not of the protocol: browsers. Not found if nil.
 	Pages http.Handler
+	// Proxies are the networks of reverse proxies that are believed when they say where a request came
+	// from; none if empty.
+	Proxies []netip.Prefix
 }
 
 // NewHandler returns what answers all requests of a server: the protocol and, at all other addresses,
@@ -54,7 +58,7 @@ func NewHandler(hub Hub, opts Options) http.Handler {
 	if opts.Pages != nil {
 		mux.Handle("/", opts.Pages)
 	}
-	return unstall(mux, opts.Stall)
+	return behindProxies(unstall(mux, opts.Stall), opts.Proxies)
 }
 
 // server answers the requests of the SyncService.
