@@ -4,11 +4,10 @@ import (
 	"context"
 	"errors"
 	"maps"
-	"strings"
-	"sync"
 
 	"github.com/havre-cloud/havre/svn"
 	"github.com/havre-cloud/havre/svn/internal/edit"
+	"github.com/havre-cloud/havre/svn/internal/remote"
 )
 
 // ChangeError says that a change cannot be committed whatever others do.
@@ -45,7 +44,7 @@ func (r *Repository) Commit(ctx context.Context, c *svn.Commit) (svn.Revnum, err
 		})
 		switch f, failed := errors.AsType[*failure](err); {
 		case err == nil:
-			r.poller.saw(d.rev, nil)
+			r.poller.Saw(d.rev, nil)
 			r.attribute(ctx, d.rev, d.author, author)
 			return d.rev, nil
 		case failed && f.is(codeOutOfDate, codeTxnOutOfDate, codeConflict, codeExists, codeNotFound):
@@ -69,25 +68,10 @@ func (r *Repository) recover(ctx context.Context, err error, props svn.Props, af
 	if e, ok := errors.AsType[*svn.UnreachableError](err); ok {
 		e.Sent = true
 	}
-	own := maps.Clone(props)
-	maps.DeleteFunc(own, func(name, _ string) bool { return strings.HasPrefix(name, "svn:") })
-	if len(own) == 0 {
-		return svn.InvalidRevnum, err
-	}
 	youngest, yerr := r.Youngest(ctx)
-	if yerr != nil || youngest <= after {
-		return svn.InvalidRevnum, err
-	}
-	for rev, lerr := range r.Log(ctx, after+1, youngest) {
-		if lerr != nil {
-			break
-		}
-		found := true
-		for name, value := range own {
-			found = found && rev.Props[name] == value
-		}
-		if found {
-			return rev.Rev, nil
+	if yerr == nil && youngest > after {
+		if rev, ok := remote.Find(r.Log(ctx, after+1, youngest), props); ok {
+			return rev, nil
 		}
 	}
 	return svn.InvalidRevnum, err
@@ -97,7 +81,7 @@ func (r *Repository) recover(ctx context.Context, err error, props svn.Props, af
 func (r *Repository) findLock(ctx context.Context, root *edit.Node) error {
 	var locked error
 	_ = r.do(ctx, func(s *session) error { // without an answer the server's own words have to do
-		for n := range touched(root) {
+		for n := range root.Touched() {
 			answer, err := s.call(ctx, "get-locks", append(appendString(nil, string(n.Path)), "( infinity ) "...))
 			if err != nil {
 				return err
@@ -126,31 +110,6 @@ func (r *Repository) findLock(ctx context.Context, root *edit.Node) error {
 	return locked
 }
 
-// touched yields the nodes that the edit changes themselves.
-func touched(n *edit.Node) func(yield func(*edit.Node) bool) {
-	return func(yield func(*edit.Node) bool) {
-		if n.Removes || n.Added || n.Content != nil || len(n.Set)+len(n.Unset) > 0 {
-			if !yield(n) {
-				return
-			}
-		}
-		for _, kid := range n.Kids {
-			for k := range touched(kid) {
-				if !yield(k) {
-					return
-				}
-			}
-		}
-	}
-}
-
-// authorship is whether the server lets us say who made a revision.
-type authorship struct {
-	mu      sync.Mutex
-	asked   bool
-	allowed bool
-}
-
 // revProps returns the properties to commit with, and the author to set afterwards.
 func (r *Repository) revProps(ctx context.Context, given svn.Props) (props svn.Props, author string, err error) {
 	props = maps.Clone(given)
@@ -166,7 +125,7 @@ func (r *Repository) revProps(ctx context.Context, given svn.Props) (props svn.P
 	if author == "" || author == r.o.User {
 		return props, "", nil
 	}
-	allowed, err := r.mayAttribute(ctx)
+	allowed, err := r.author.Allowed(func() (bool, error) { return r.mayAttribute(ctx) })
 	if err != nil {
 		return nil, "", err
 	}
@@ -176,7 +135,7 @@ func (r *Repository) revProps(ctx context.Context, given svn.Props) (props svn.P
 	if r.o.Unattributed != nil {
 		props[svn.PropLog] = r.o.Unattributed(props[svn.PropLog], author)
 	} else {
-		props[svn.PropLog] = strings.TrimLeft(strings.TrimRight(props[svn.PropLog], "\n")+"\n\nAuthor: "+author, "\n")
+		props[svn.PropLog] = remote.Unattributed(props[svn.PropLog], author)
 	}
 	return props, "", nil
 }
@@ -184,11 +143,6 @@ func (r *Repository) revProps(ctx context.Context, given svn.Props) (props svn.P
 // mayAttribute asks the server whether svn:author may be changed: by changing it from a value that it does
 // not have, which a hook that allows it lets through to fail.
 func (r *Repository) mayAttribute(ctx context.Context) (bool, error) {
-	r.author.mu.Lock()
-	defer r.author.mu.Unlock()
-	if r.author.asked {
-		return r.author.allowed, nil
-	}
 	rev, err := r.Youngest(ctx)
 	if err != nil {
 		return false, err
@@ -199,7 +153,7 @@ func (r *Repository) mayAttribute(ctx context.Context) (bool, error) {
 		}
 		b := appendString(appendNumber(nil, rev), svn.PropAuthor)
 		b = append(appendString(openList(b), "havre"), ") ( false "...)
-		b = closeList(appendString(b, "\x01 nobody has this name"))
+		b = closeList(appendString(b, remote.Nobody))
 		_, err := s.call(ctx, "change-rev-prop2", b)
 		return err
 	})
@@ -207,8 +161,7 @@ func (r *Repository) mayAttribute(ctx context.Context) (bool, error) {
 	if err != nil && !failed {
 		return false, err
 	}
-	r.author.asked, r.author.allowed = true, failed && f.is(codeBadOldValue)
-	return r.author.allowed, nil
+	return failed && f.is(codeBadOldValue), nil
 }
 
 // attribute sets the author of a revision that was just made. If it cannot be set the revision stays as it is.
@@ -223,8 +176,6 @@ func (r *Repository) attribute(ctx context.Context, rev svn.Revnum, have, want s
 		return err
 	})
 	if _, failed := errors.AsType[*failure](err); failed {
-		r.author.mu.Lock()
-		r.author.allowed = false
-		r.author.mu.Unlock()
+		r.author.Refused()
 	}
 }

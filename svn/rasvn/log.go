@@ -4,8 +4,6 @@ import (
 	"context"
 	"iter"
 	"slices"
-	"sync"
-	"time"
 
 	"github.com/havre-cloud/havre/svn"
 )
@@ -184,94 +182,8 @@ func readPath(it *item) (svn.Path, error) {
 	return p, nil
 }
 
-// poller asks for the youngest revision while somebody waits, once for all who do.
-type poller struct {
-	mu      sync.Mutex
-	wake    chan struct{} // closed at the next thing to know
-	rev     svn.Revnum    // the youngest seen
-	err     error         // of the last question
-	waiting int
-	stop    context.CancelFunc
-}
-
 // Wait implements svn.Repository: others' commits are asked for every Options.Poll, those through this
 // Repository are known at once. An error of the server's ends it.
 func (r *Repository) Wait(ctx context.Context, rev svn.Revnum) (svn.Revnum, error) {
-	p := &r.poller
-	p.join(r)
-	defer p.leave()
-	youngest, err := r.Youngest(ctx) // what happened while nobody waited
-	if err != nil {
-		return svn.InvalidRevnum, err
-	}
-	p.saw(youngest, nil)
-	for {
-		p.mu.Lock()
-		seen, err, wake := p.rev, p.err, p.wake
-		p.mu.Unlock()
-		switch {
-		case seen > rev:
-			return seen, nil
-		case err != nil:
-			return svn.InvalidRevnum, err
-		}
-		select {
-		case <-wake:
-		case <-ctx.Done():
-			return svn.InvalidRevnum, context.Cause(ctx)
-		}
-	}
-}
-
-// join counts in one who waits; with the first the questions begin.
-func (p *poller) join(r *Repository) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.waiting++; p.waiting > 1 {
-		return
-	}
-	var ctx context.Context
-	ctx, p.stop = context.WithCancel(context.Background())
-	p.err = nil
-	p.wake = make(chan struct{})
-	go p.poll(ctx, r)
-}
-
-func (p *poller) leave() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.waiting--; p.waiting == 0 {
-		p.stop()
-	}
-}
-
-func (p *poller) poll(ctx context.Context, r *Repository) {
-	tick := time.NewTicker(r.o.Poll)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		rev, err := r.Youngest(ctx)
-		if ctx.Err() != nil {
-			return
-		}
-		p.saw(rev, err)
-	}
-}
-
-// saw tells those who wait.
-func (p *poller) saw(rev svn.Revnum, err error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if err == nil && rev <= p.rev && p.err == nil {
-		return
-	}
-	p.rev, p.err = max(p.rev, rev), err
-	if p.wake != nil {
-		close(p.wake)
-	}
-	p.wake = make(chan struct{})
+	return r.poller.Wait(ctx, rev)
 }

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/havre-cloud/havre/svn"
+	"github.com/havre-cloud/havre/svn/internal/remote"
 )
 
 // Options say how a repository is reached. The zero value is for one that is open to all.
@@ -50,8 +51,8 @@ type Repository struct {
 	rootURL string
 	base    svn.Path
 
-	poller poller
-	author authorship
+	poller remote.Poller
+	author remote.Authorship
 
 	mu     sync.Mutex
 	idle   []*session
@@ -71,6 +72,7 @@ func Open(ctx context.Context, address string, o Options) (*Repository, error) {
 	if r.o.Poll <= 0 {
 		r.o.Poll = time.Second
 	}
+	r.poller.Youngest, r.poller.Every = r.Youngest, r.o.Poll
 	s, err := r.connect(ctx)
 	if err != nil {
 		if f, ok := errors.AsType[*failure](err); ok && f.is(codeNoRepository) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/havre-cloud/havre/svn"
 	"github.com/havre-cloud/havre/svn/internal/edit"
+	"github.com/havre-cloud/havre/svn/internal/remote"
 )
 
 // pipelined is how many commands are sent before their answers are read. The answers have to fit into
@@ -368,41 +369,7 @@ func readEntries(answer *item, dir svn.Path) ([]*svn.Node, error) {
 
 // Walk implements svn.Repository. It costs a question for each directory, and some for the properties in it.
 func (r *Repository) Walk(ctx context.Context, path svn.Path, rev svn.Revnum, after svn.Path) iter.Seq2[*svn.Node, error] {
-	return func(yield func(*svn.Node, error) bool) {
-		n, err := r.Stat(ctx, path, rev)
-		if err != nil {
-			yield(nil, err)
-			return
-		}
-		if after == "" || path.Compare(after) > 0 {
-			if !yield(n, nil) {
-				return
-			}
-		}
-		if n.Kind == svn.KindDir {
-			r.walkDir(ctx, path, rev, after, yield)
-		}
-	}
-}
-
-// walkDir yields what is in a directory, as far as it comes behind after.
-func (r *Repository) walkDir(ctx context.Context, dir svn.Path, rev svn.Revnum, after svn.Path, yield func(*svn.Node, error) bool) bool {
-	nodes, err := r.entries(ctx, dir, rev, true)
-	if err != nil {
-		yield(nil, err)
-		return false
-	}
-	for _, n := range nodes {
-		if after == "" || n.Path.Compare(after) > 0 {
-			if !yield(n, nil) {
-				return false
-			}
-		} else if _, within := after.Rel(n.Path); !within {
-			continue // all of it comes before
-		}
-		if n.Kind == svn.KindDir && !r.walkDir(ctx, n.Path, rev, after, yield) {
-			return false
-		}
-	}
-	return true
+	return remote.Walk(path, after,
+		func() (*svn.Node, error) { return r.Stat(ctx, path, rev) },
+		func(dir svn.Path) ([]*svn.Node, error) { return r.entries(ctx, dir, rev, true) })
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -414,4 +415,21 @@ func (s *state) propChanges(n *Node) {
 		}
 	}
 	slices.Sort(n.Unset)
+}
+
+// Touched yields the nodes of an edit that it changes themselves.
+func (n *Node) Touched() iter.Seq[*Node] {
+	return func(yield func(*Node) bool) { n.touched(yield) }
+}
+
+func (n *Node) touched(yield func(*Node) bool) bool {
+	if (n.Removes || n.Added || n.Content != nil || len(n.Set)+len(n.Unset) > 0) && !yield(n) {
+		return false
+	}
+	for _, kid := range n.Kids {
+		if !kid.touched(yield) {
+			return false
+		}
+	}
+	return true
 }
