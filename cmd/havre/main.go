@@ -46,6 +46,8 @@ type cli struct {
 	Invite inviteCmd `cmd:"" group:"server" help:"Make an invitation with which a user adds a device."`
 	Device deviceCmd `cmd:"" group:"server" help:"List and revoke devices."`
 
+	Backup backupCmd `cmd:"" group:"alone" help:"Save pads, polls and sheets from any instance into a directory; no server is needed."`
+
 	Join      joinCmd      `cmd:"" group:"client" help:"Make this machine a device of the person who was invited."`
 	Add       addCmd       `cmd:"" group:"client" help:"Keep a directory of this machine the same as a shared folder."`
 	Run       runCmd       `cmd:"" group:"client" help:"Keep the directories the same, until told to stop."`
@@ -85,6 +87,7 @@ func run(args []string) int {
 			{Key: "look", Title: "To look at it:"},
 			{Key: "server", Title: "On the server:"},
 			{Key: "client", Title: "On a person's machine:"},
+			{Key: "alone", Title: "Without any server:"},
 		}),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 80}),
 		kong.BindTo(ctx, (*context.Context)(nil)),
@@ -125,6 +128,9 @@ func usageError(w io.Writer, err error) int {
 }
 
 func exitCode(err error) int {
+	if e, ok := errors.AsType[*backupError](err); ok {
+		return e.code
+	}
 	switch havre.CodeOf(err) {
 	case havre.CodeUnavailable:
 		return exitUnreachable

@@ -65,10 +65,19 @@ func (d *Directory) begin(claimed []string) error {
 	for _, e := range entries {
 		d.names[Folded(e.Name())] = e.Name()
 	}
-	for _, name := range append(claimed, "index") {
-		d.names[itemKey(name)] = name
-	}
+	d.Claim(append(claimed, "index")...)
 	return nil
+}
+
+// Claim keeps names of items from being given to others. An empty one is none.
+func (d *Directory) Claim(names ...string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, name := range names {
+		if name != "" {
+			d.names[itemKey(name)] = name
+		}
+	}
 }
 
 // itemKey is the key of an item's name, which no file can have.

@@ -116,6 +116,13 @@ func Check(ctx context.Context, c *Client, p Provider, secrets Secrets, target T
 	return r, nil
 }
 
+// FailedResult returns the result of something that failed at a time.
+func FailedResult(when time.Time, err error) Result {
+	r := Result{When: when.UTC()}
+	r.failed(err)
+	return r
+}
+
 // failed notes an error, without the parts that are for the log only.
 func (r *Result) failed(err error) {
 	r.Outcome, r.Reason, r.Error = OutcomeFailed, "", "it failed for a reason that is not known: "+err.Error()
@@ -154,6 +161,7 @@ func save(ctx context.Context, target Target, item *Item, got *Copy, r *Result, 
 	}
 	first := item.Name == ""
 	item.Name = saved.Name
+	item.Files = slices.Clone(item.Files) // whoever has a copy of the item shares the old ones
 	for _, f := range saved.Files {
 		i := slices.IndexFunc(item.Files, func(old SavedFile) bool { return old.Ext == f.Ext })
 		if i < 0 {

@@ -1,0 +1,273 @@
+package main
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/term"
+
+	"github.com/havre-cloud/havre/internal/source"
+)
+
+// The exit codes of `havre backup`, besides those of all commands.
+const (
+	exitGone    = 5
+	exitSuspect = 6
+)
+
+const backupExitCodes = `Exit codes: 0 every document has a current copy; 1 something else failed; 2 the command line is wrong;
+3 an instance could not be reached or asked for a pause; 5 a document is gone or may not be read;
+6 a copy is suspect and was kept apart. Where several apply: the first of 1, 6, 5, 3.`
+
+type backupCmd struct {
+	Save backupSaveCmd `cmd:"" default:"withargs" help:"Save pads, polls and sheets into a directory (the word save can be left out)."`
+	Find backupFindCmd `cmd:"" help:"List the pads, polls and sheets that texts, mails or bookmarks name."`
+}
+
+// backupFlags are those of all commands that ask instances.
+type backupFlags struct {
+	Contact      string `env:"HAVRE_CONTACT" placeholder:"MAIL|URL" help:"Where administrators of instances reach whoever runs this; it is sent with each request."`
+	AllowPrivate bool   `help:"Allow addresses on this machine and in private networks."`
+}
+
+type backupSaveCmd struct {
+	homeFlag
+	backupFlags
+	Args     []string `arg:"" name:"address|dir" help:"Addresses of pads, polls and sheets, and last the directory. Without addresses, what the directory holds is brought up to date."`
+	From     []string `type:"path" placeholder:"FILE" help:"Take addresses out of a text, mail, page, bookmark export, places.sqlite, table or earlier backup; - for standard input."`
+	Watch    bool     `help:"Go on, and look at each document again: in minutes while it changes, in days when it sleeps."`
+	Live     bool     `help:"Follow documents as they are written, where their instance can tell. Goes on as --watch does."`
+	Password bool     `help:"The addresses given need a password: it is asked for, or read from standard input or from HAVRE_BACKUP_PASSWORD."`
+	User     string   `placeholder:"NAME" help:"Name for the password, where the instance asks for both."`
+	Accept   []string `placeholder:"ADDRESS" help:"Take the next copy of a document for good though it looks suspect."`
+	Forget   []string `placeholder:"ADDRESS" help:"Save a document no longer. Its files stay."`
+}
+
+// Help is the text below the usage.
+func (backupSaveCmd) Help() string {
+	return `No server is needed. Each document becomes files that anything reads: a pad .txt, .html, .md and .etherpad
+(with its complete history), a poll .csv, .json, .html, .md and .ics, a sheet its own. index.html and
+index.csv in the directory list them. A good copy is never replaced by a bad one: what is gone stays, and
+what was emptied or replaced is kept apart under another name. Files that you change are kept, too.
+
+Secrets (passwords, addresses with which polls are administered) are kept encrypted in your own
+configuration directory, never in DIR. HAVRE_BACKUP_API_KEY and HAVRE_BACKUP_SESSION give an instance's API key
+and the session of a group, for the addresses given.
+
+Examples:
+
+    havre backup https://pads.example.org/p/notes https://polls.example.org/aBcDeFgH12345678 ~/Pads
+    havre backup --from bookmarks.html --from mail.eml ~/Pads
+    havre backup ~/Pads                     # all of it again, for cron
+    havre backup ~/Pads --watch --live
+
+` + backupExitCodes
+}
+
+// backupError ends the command with a code of its own.
+type backupError struct {
+	code int
+	text string
+}
+
+func (e *backupError) Error() string { return e.text }
+
+// Run executes the command.
+func (c *backupSaveCmd) Run(ctx context.Context, con *console) error {
+	return c.run(ctx, con, source.NewRegistry(providers()...))
+}
+
+func (c *backupSaveCmd) run(ctx context.Context, con *console, registry *source.Registry) error {
+	addresses, dir, err := c.split()
+	if err != nil {
+		return err
+	}
+	given, err := c.given(con, registry, addresses)
+	if err != nil {
+		return err
+	}
+	b, err := openBackup(con, registry, &c.homeFlag, c.backupFlags, dir, len(given) > 0)
+	if err != nil {
+		return err
+	}
+	defer b.close()
+	if err := c.change(b, given); err != nil {
+		return err
+	}
+	b.live = c.Live
+	return b.run(ctx, c.Watch || c.Live)
+}
+
+// split tells the addresses from the directory.
+func (c *backupSaveCmd) split() (addresses []string, dir string, err error) {
+	last := len(c.Args) - 1
+	dir = c.Args[last]
+	if strings.Contains(dir, "://") {
+		return nil, "", &backupError{exitUsage, "the directory is missing: it comes last, after the addresses"}
+	}
+	for _, a := range c.Args[:last] {
+		if !strings.Contains(a, "://") && !strings.Contains(a, "/") {
+			return nil, "", &backupError{exitUsage, fmt.Sprintf("%s: that is no address; one looks like https://pads.example.org/p/notes", shown(a))}
+		}
+	}
+	if dir, err = filepath.Abs(dir); err != nil {
+		return nil, "", fmt.Errorf("the directory: %w", err)
+	}
+	return c.Args[:last], dir, nil
+}
+
+// givenAddress is a document that the person named, or that was found in a file.
+type givenAddress struct {
+	kinds    []source.Recognised
+	title    string
+	explicit bool // typed: it is not dropped when nobody answers
+}
+
+// given returns what the command line names, with secrets.
+func (c *backupSaveCmd) given(con *console, registry *source.Registry, addresses []string) ([]givenAddress, error) {
+	var list []givenAddress
+	for _, a := range addresses {
+		kinds := registry.Recognise(a)
+		if len(kinds) == 0 {
+			return nil, &backupError{exitUsage, fmt.Sprintf("%s: that is no address of a pad, a poll or a sheet", shownAddress(a))}
+		}
+		list = append(list, givenAddress{kinds: kinds, explicit: true})
+	}
+	for _, name := range c.From {
+		found, err := findIn(con, registry, name)
+		if err != nil {
+			return nil, err
+		}
+		for _, f := range found {
+			list = append(list, givenAddress{kinds: f.Kinds, title: f.Title})
+		}
+	}
+	if len(c.From) > 0 && len(list) == 0 {
+		fmt.Fprintln(con.err, "havre: no address of a pad, a poll or a sheet was found")
+	}
+	extra := source.Secrets{
+		User: c.User, APIKey: source.Secret(os.Getenv("HAVRE_BACKUP_API_KEY")), Session: source.Secret(os.Getenv("HAVRE_BACKUP_SESSION")),
+	}
+	if c.Password {
+		password, err := readPassword(con)
+		if err != nil {
+			return nil, err
+		}
+		extra.Password = source.Secret(password)
+	}
+	for i := range list {
+		if !list[i].explicit {
+			continue // secrets go to what was typed, not to whatever a file names
+		}
+		for j := range list[i].kinds {
+			s := &list[i].kinds[j].Secrets
+			s.User, s.Password = cmp.Or(extra.User, s.User), cmp.Or(extra.Password, s.Password)
+			s.APIKey, s.Session = cmp.Or(extra.APIKey, s.APIKey), cmp.Or(extra.Session, s.Session)
+		}
+	}
+	return list, nil
+}
+
+// change applies what the command line says to what is known of the directory.
+func (c *backupSaveCmd) change(b *backup, given []givenAddress) error {
+	for _, g := range given {
+		if err := b.add(g); err != nil {
+			return err
+		}
+	}
+	for _, list := range [][]string{c.Forget, c.Accept} {
+		for _, a := range list {
+			r := b.recordOf(a)
+			if r == nil {
+				return &backupError{exitUsage, fmt.Sprintf("%s is not one of the documents that are saved there", shownAddress(a))}
+			}
+		}
+	}
+	for _, a := range c.Accept {
+		r := b.recordOf(a)
+		r.Accept()
+		if err := b.state.save(r); err != nil {
+			return err
+		}
+	}
+	for _, a := range c.Forget {
+		if err := b.forget(b.recordOf(a)); err != nil {
+			return err
+		}
+	}
+	if len(b.records) == 0 && len(given) == 0 && len(c.From)+len(c.Forget) == 0 {
+		return &backupError{exitUsage, "nothing is saved there yet: give the addresses of pads, polls or sheets before the directory"}
+	}
+	return nil
+}
+
+// findIn returns the addresses in a file, or in standard input.
+func findIn(con *console, registry *source.Registry, name string) ([]source.Found, error) {
+	if filepath.Base(name) != "-" {
+		found, err := registry.FindFile(name)
+		if err != nil {
+			return nil, err //nolint:wrapcheck // it names the file
+		}
+		return found, nil
+	}
+	const limit = 64 << 20
+	data, err := io.ReadAll(io.LimitReader(con.in, limit))
+	if err != nil {
+		return nil, fmt.Errorf("read standard input: %w", err)
+	}
+	return registry.Find("standard input", data), nil
+}
+
+// readPassword returns the password, which is not on the command line for others on the machine to see.
+func readPassword(con *console) (string, error) {
+	if p := os.Getenv("HAVRE_BACKUP_PASSWORD"); p != "" {
+		return p, nil
+	}
+	if f, ok := con.in.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		fmt.Fprint(con.err, "Password: ")
+		p, err := term.ReadPassword(int(f.Fd()))
+		fmt.Fprintln(con.err)
+		if err != nil {
+			return "", fmt.Errorf("read the password: %w", err)
+		}
+		return string(p), nil
+	}
+	line, err := bufio.NewReader(io.LimitReader(con.in, 4096)).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return "", fmt.Errorf("read the password: %w", err)
+	}
+	if line = strings.TrimRight(line, "\r\n"); line == "" {
+		return "", &backupError{exitUsage, "the password is missing: give it on standard input or in HAVRE_BACKUP_PASSWORD"}
+	}
+	return line, nil
+}
+
+// shownAddress returns an address without what may be secret in it.
+func shownAddress(a string) string {
+	a, _, _ = strings.Cut(a, "?")
+	a, _, _ = strings.Cut(a, "#")
+	if scheme, rest, ok := strings.Cut(a, "://"); ok {
+		host, path, _ := strings.Cut(rest, "/")
+		a = scheme + "://" + host[strings.LastIndex(host, "@")+1:] + "/" + path
+	}
+	return shorten(shown(a), 100)
+}
+
+// kindsOf returns the addresses that something could be, once each.
+func kindsOf(list []source.Recognised) []source.Address {
+	var all []source.Address
+	for _, r := range list {
+		if !slices.Contains(all, r.Address) {
+			all = append(all, r.Address)
+		}
+	}
+	return all
+}
