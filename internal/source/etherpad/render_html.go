@@ -64,6 +64,14 @@ func RenderHTML(w io.Writer, t *changeset.Text, p Page) error {
 	return h.Flush()
 }
 
+// writePage writes a page around content that is HTML and harmless.
+func writePage(w io.Writer, p Page, content string) error {
+	h := &htmlWriter{Writer: bufio.NewWriter(w)}
+	h.head(p, nil)
+	h.put("</header>\n<main>\n", content, "\n</main>\n</body>\n</html>\n")
+	return h.Flush()
+}
+
 // htmlWriter writes a page. Errors of writing stay with the buffer until Flush.
 type htmlWriter struct {
 	*bufio.Writer
