@@ -38,7 +38,7 @@ type History struct {
 	Outcome  Outcome   `json:"outcome,omitempty"`
 	Reason   Reason    `json:"reason,omitempty"`
 	Until    time.Time `json:"until,omitzero"`
-	// Every is a fixed schedule, zero for an adaptive one. What failed is tried again less often than that, never more.
+	// Every is a fixed schedule, zero for an adaptive one. What failed is tried again soon, then less and less.
 	Every time.Duration `json:"every,omitempty"`
 }
 
@@ -80,7 +80,7 @@ func (h History) wait(now time.Time) time.Duration {
 	case OutcomeGone, OutcomePrivate:
 		return doubled(max(goneShortest, h.Every), h.Failures, goneLongest)
 	case OutcomeUnreachable:
-		return doubled(max(shortest, h.Every), h.Failures, max(downLongest, h.Every))
+		return doubled(shortest, h.Failures, max(downLongest, h.Every))
 	case OutcomeLimited:
 		return max(shortest, min(h.Every, time.Hour)) // Until says the rest
 	case OutcomeFailed:
@@ -90,7 +90,7 @@ func (h History) wait(now time.Time) time.Duration {
 		case ReasonOurs:
 			return doubled(shortest, h.Failures, ourselvesLong)
 		default:
-			return doubled(max(3*shortest, h.Every), h.Failures, max(downLongest, h.Every))
+			return doubled(3*shortest, h.Failures, max(downLongest, h.Every))
 		}
 	case OutcomeSuspect:
 		return max(h.rhythm(now), time.Hour)
