@@ -160,7 +160,7 @@ func likelihood(p parts, u *url.URL) source.Likelihood {
 	switch {
 	case p.script, p.admin != "", p.vote != "":
 		return source.Certain
-	case known && p.root == strings.TrimSuffix(u.Scheme+"://"+strings.ToLower(u.Host), "/") && !reserved(p.id):
+	case known && strings.Count(p.root, "/") == 2 && !reserved(p.id):
 		return source.Certain
 	case hinted && !reserved(p.id):
 		return source.Possible

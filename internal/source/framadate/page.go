@@ -39,6 +39,10 @@ type page struct {
 	columns  []column
 	uniqs    []string // of votes, where the page shows them
 	seen     string   // hash of all this, as it came
+
+	// What the page takes.
+	blank         bool // an option may be left unanswered
+	commentScript bool // comments go to a script of their own
 }
 
 // column is what the page says about a day of a poll of dates.
@@ -110,6 +114,8 @@ func (p *page) read(doc *goquery.Document, table *goquery.Selection) error {
 	p.admin = doc.Find(".jumbotron.bg-danger, #admin-link").Length() > 0
 	p.control = doc.Find("input[name=control]").AttrOr("value", "")
 	p.ask = doc.Find(".password_request").Length() > 0
+	p.blank = doc.Find("#vote-form input[value=' ']").Length() > 0
+	p.commentScript = doc.Find("#comment_form, #comments_alerts").Length() > 0
 	p.description(doc)
 	p.status(doc)
 	if err := p.header(table); err != nil {

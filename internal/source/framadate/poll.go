@@ -262,8 +262,23 @@ func (p *Poll) clean() {
 	}
 	for i := range p.Comments {
 		c := &p.Comments[i]
-		c.Author, c.Text, c.Date = bounded(c.Author), bounded(c.Text), bounded(c.Date)
+		c.Author, c.Text = bounded(c.Author), bounded(c.Text)
+		c.Date = valid(c.Date, "2006-01-02T15:04")
 	}
+	s := &p.Status
+	s.Expires, s.Deletion = valid(s.Expires, time.DateOnly), valid(s.Deletion, time.DateOnly)
+	s.Full = slices.DeleteFunc(s.Full, func(i int) bool { return i < 0 || i >= len(p.Options) })
+	if !slices.Contains([]string{"nobody", "own", "everybody"}, s.Editable) {
+		s.Editable = ""
+	}
+}
+
+// valid returns a time that is written in a layout, and nothing of any other text.
+func valid(text, layout string) string {
+	if _, err := time.Parse(layout, text); err != nil {
+		return ""
+	}
+	return text
 }
 
 // bounded returns valid text of at most maxText bytes, without control characters but those of lines.

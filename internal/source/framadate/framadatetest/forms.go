@@ -194,6 +194,9 @@ func (v *visit) createForm(problem string) string {
 	if v.options.Version >= V1_0 {
 		custom = `<input id="use_customized_url" name="use_customized_url" type="checkbox"/><input id="customized_url" type="text" name="customized_url" value="" />`
 	}
+	if v.options.Version >= V1_1 {
+		custom += `<input id="use_ValueMax" name="use_ValueMax" type="checkbox" /><input id="ValueMax" type="number" min="0" name="ValueMax" value="" />`
+	}
 	return `<form name="formulaire" id="formulaire" method="POST" class="form-horizontal">
 <input id="yourname" type="text" required maxlength="32" name="name" value="" />` + mail + `
 <input id="poll_title" type="text" name="title" required value="" /><textarea id="poll_comments" name="description"></textarea>` + custom + wrong + `

@@ -190,13 +190,13 @@ func (v *visit) voteRow(out *strings.Builder, look *look, vote *Vote, headers []
 }
 
 // radios are the choices of one cell; a full column has no yes.
-func radios(out *strings.Builder, i int, choice byte, full bool) {
+func (v *visit) radios(out *strings.Builder, i int, choice byte, full bool) {
 	out.WriteString(`<ul class="list-unstyled choice">`)
 	for _, option := range []struct {
 		class string
 		value byte
 	}{{"yes", '2'}, {"ifneedbe", '1'}, {"no", '0'}, {"hide", ' '}} {
-		if full && (option.value == '2' || option.value == '1') {
+		if full && (option.value == '2' || option.value == '1') || option.value == ' ' && v.options.Version == V0_9 {
 			continue
 		}
 		checked := ""
@@ -217,7 +217,7 @@ func (v *visit) editRow(out *strings.Builder, vote *Vote, headers []string) {
 			choice = vote.Choices[i]
 		}
 		out.WriteString(`<td class="bg-info" headers="` + header + `">`)
-		radios(out, i, choice, false)
+		v.radios(out, i, choice, false)
 		out.WriteString(`</td>`)
 	}
 	fmt.Fprintf(out, `<td class="btn-edit"><button type="submit" name="save" value="%d">+</button></td></tr>`, vote.Number)
@@ -228,7 +228,7 @@ func (v *visit) voteForm(out *strings.Builder, p *Poll, headers []string) {
 	out.WriteString(`<tr id="vote-form" class="hidden-print"><td class="bg-info btn-edit"><input type="text" id="name" name="name" /></td>`)
 	for i, header := range headers {
 		out.WriteString(`<td class="bg-info" headers="` + header + `">`)
-		radios(out, i, ' ', p.Max > 0 && yes[i] >= p.Max)
+		v.radios(out, i, ' ', p.Max > 0 && yes[i] >= p.Max)
 		out.WriteString(`</td>`)
 	}
 	out.WriteString(`<td><button type="submit" name="save">+</button></td></tr>`)
