@@ -19,6 +19,8 @@ const (
 	liveBeat = 2 * time.Second
 	// adminEvery is how often people, devices and the log are looked at for all streams together.
 	adminEvery = time.Second
+	// backupEvery is how often backups are looked at, for all streams together.
+	backupEvery = time.Second
 	// maxLiveFolders is how many folders one page can be interested in.
 	maxLiveFolders = 400
 	// retryWatch is how long a watch waits after a failure.
@@ -30,6 +32,10 @@ const adminTopic = ""
 
 // mineTopic begins the topic of the devices of one person; no folder has such a name.
 const mineTopic = "/mine/"
+
+// backupTopic is that of all backups together; no folder has a name with a slash. It tells nothing but that
+// something changed.
+const backupTopic = "/backups"
 
 // live tells the pages that are open what has changed. For each folder that somebody looks at, one
 // goroutine waits for revisions; it ends with the last page.
@@ -97,6 +103,8 @@ func (l *live) listen(name string, p *listener) (leave func()) {
 				l.watch(ctx, t, name, l.s.hub.Version)
 			case mine:
 				l.watch(ctx, t, name, func(ctx context.Context) (string, error) { return l.s.hub.DevicesVersion(ctx, havre.UserID(user)) })
+			case name == backupTopic:
+				l.watchBackups(ctx, t)
 			default:
 				l.watchFolder(ctx, t, name)
 			}
@@ -158,6 +166,23 @@ func (l *live) watch(ctx context.Context, t *topic, name string, version func(co
 	}
 }
 
+func (l *live) watchBackups(ctx context.Context, t *topic) {
+	known := int64(-1)
+	for ctx.Err() == nil {
+		now, err := l.s.hub.WaitSources(ctx, known)
+		switch {
+		case err != nil:
+			pause(ctx, retryWatch)
+		case now != known:
+			if known >= 0 {
+				l.tell(t, backupTopic, 0)
+			}
+			known = now
+			pause(ctx, backupEvery) // a run changes a source several times
+		}
+	}
+}
+
 func pause(ctx context.Context, d time.Duration) {
 	t := time.NewTimer(d)
 	defer t.Stop()
@@ -170,7 +195,7 @@ func pause(ctx context.Context, d time.Duration) {
 // serveLive sends events until the page goes or the session ends: "changed" with a folder and its
 // revision for each folder=NAME of the address that the person may read, "people" with admin=1 for
 // who administers the server or manages one of the folders, "mine" with mine=1 when the person's own devices
-// have changed, "beat" to say that the server is there, and "ended" with the session.
+// have changed, "backups" with backups=1, "beat" to say that the server is there, and "ended" with the session.
 func (s *Server) serveLive(x *exchange) error {
 	folders := x.r.URL.Query()["folder"]
 	if len(folders) > maxLiveFolders {
@@ -187,6 +212,9 @@ func (s *Server) serveLive(x *exchange) error {
 	}
 	if x.r.URL.Query().Has("admin") && x.oversees(folders) {
 		defer s.live.listen(adminTopic, p)()
+	}
+	if x.r.URL.Query().Has("backups") {
+		defer s.live.listen(backupTopic, p)()
 	}
 	h := x.w.Header()
 	h.Set("Content-Type", "text/event-stream")
@@ -236,6 +264,8 @@ func (s *Server) stream(x *exchange, p *listener) error {
 				}
 			case strings.HasPrefix(topic, mineTopic):
 				ok = send("mine", "")
+			case topic == backupTopic:
+				ok = send("backups", "")
 			case x.sees(topic):
 				ok = send("changed", strconv.FormatInt(int64(rev), 10)+" "+topic)
 			}

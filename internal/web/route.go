@@ -54,6 +54,7 @@ func (s *Server) table() []route {
 		s.logRoutes(),
 		s.settingsRoutes(),
 		s.historyRoutes(),
+		s.backupRoutes(),
 	)
 }
 

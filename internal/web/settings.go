@@ -21,7 +21,7 @@ func (s *Server) settingsRoutes() []route {
 }
 
 // settingsSections are the pages of the settings, the first one the default.
-var settingsSections = []string{"server", "signin", "storage", "about"}
+var settingsSections = []string{"server", "signin", "storage", "backups", "about"}
 
 // sessionChoices are the lengths of a session that can be chosen, in hours.
 var sessionChoices = []int{1, 4, 8, 12, 24, 24 * 7, 24 * 30}

@@ -60,6 +60,7 @@ type Server struct {
 	names     fullNames
 	listings  listings
 	thumbs    *thumbs
+	replays   *replays
 	handler   http.Handler
 }
 
@@ -84,6 +85,7 @@ func New(h *hub.Hub, opts Options) (*Server, error) {
 	}
 	s.live = newLive(s)
 	s.thumbs = newThumbs(h.CacheDir("thumbnails"))
+	s.replays = newReplays(h.CacheDir("replays"))
 	s.handler = s.routes(s.table())
 	return s, nil
 }

@@ -182,6 +182,7 @@
 			if (t.startsWith("folder:")) names.add(t.slice(7));
 			else if (t === "people") q.set("admin", "1");
 			else if (t === "mine") q.set("mine", "1");
+			else if (t === "backups") q.set("backups", "1");
 		}));
 		[...names].sort().forEach((n) => q.append("folder", n));
 		return q.toString();
@@ -233,6 +234,7 @@
 		});
 		source.addEventListener("people", () => { heard = Date.now(); fire("people"); });
 		source.addEventListener("mine", () => { heard = Date.now(); fire("mine"); });
+		source.addEventListener("backups", () => { heard = Date.now(); fire("backups"); });
 		source.addEventListener("ended", () => { source.close(); source = undefined; if (!dirty(doc)) location.reload(); });
 	};
 	addEventListener("pagehide", () => { source?.close(); source = undefined; });
