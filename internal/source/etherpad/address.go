@@ -134,7 +134,7 @@ func (*Provider) Recognise(u *url.URL) source.Recognised {
 // recognisePad reads what follows /p/, still escaped.
 func recognisePad(r source.Recognised, u *url.URL, instance string, segments []string) source.Recognised {
 	name, err := url.PathUnescape(segments[0])
-	if err != nil {
+	if err != nil || !utf8.ValidString(name) {
 		return source.Recognised{}
 	}
 	name = SanitiseName(name)
