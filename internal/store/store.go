@@ -38,7 +38,7 @@ const readers = 4
 // Store is an open database. It is safe for concurrent use.
 type Store struct {
 	write *sql.DB // one connection: SQLite has one writer, and waiting in Go is fair
-	read  *sql.DB
+	read  *reader
 	now   func() time.Time
 }
 
@@ -65,11 +65,13 @@ func Open(ctx context.Context, path string, opts Options) (*Store, error) {
 	if err := s.migrate(ctx, path, opts.Program); err != nil {
 		return nil, errors.Join(err, s.write.Close())
 	}
-	if s.read, err = sql.Open("sqlite", dsn(path, "_pragma=query_only(1)")); err != nil {
+	read, err := sql.Open("sqlite", dsn(path, "_pragma=query_only(1)"))
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open %s: %w", path, err), s.write.Close())
 	}
-	s.read.SetMaxOpenConns(readers)
-	s.read.SetMaxIdleConns(readers)
+	read.SetMaxOpenConns(readers)
+	read.SetMaxIdleConns(readers)
+	s.read = newReader(read)
 	return s, nil
 }
 
@@ -205,7 +207,7 @@ func fromNullStamp(ms sql.NullInt64) time.Time {
 }
 
 // query returns all rows that scan reads.
-func query[T any](ctx context.Context, db *sql.DB, scan func(row func(...any) error) (T, error), text string, args ...any) ([]T, error) {
+func query[T any](ctx context.Context, db *reader, scan func(row func(...any) error) (T, error), text string, args ...any) ([]T, error) {
 	rows, err := db.QueryContext(ctx, text, args...)
 	if err != nil {
 		return nil, err
@@ -223,7 +225,7 @@ func query[T any](ctx context.Context, db *sql.DB, scan func(row func(...any) er
 }
 
 // queryOne returns the one row that scan reads, or missing() if there is none.
-func queryOne[T any](ctx context.Context, db *sql.DB, scan func(row func(...any) error) (T, error), missing func() error, text string, args ...any) (T, error) {
+func queryOne[T any](ctx context.Context, db *reader, scan func(row func(...any) error) (T, error), missing func() error, text string, args ...any) (T, error) {
 	v, err := scan(db.QueryRowContext(ctx, text, args...).Scan)
 	if errors.Is(err, sql.ErrNoRows) {
 		var none T

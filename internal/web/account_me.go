@@ -154,8 +154,14 @@ func qrPicture(text string) (template.URL, error) {
 	return template.URL("data:image/png;base64," + base64.StdEncoding.EncodeToString(code.PNG())), nil //nolint:gosec // made by us
 }
 
+// maxSecret bounds the secret of a second factor that comes back with the form; ours are shorter.
+const maxSecret = 64
+
 func (s *Server) enableFactor(x *exchange) error {
 	secret := x.r.PostFormValue("secret")
+	if len(secret) > maxSecret {
+		return x.redirect("/me/factor") // not one of ours, and it would not fit the picture
+	}
 	codes, err := s.hub.EnableFactor(x.ctx(), x.session, secret, x.r.PostFormValue("code"))
 	if wrong := x.sayable(err); wrong != "" {
 		return s.showFactor(x, http.StatusUnprocessableEntity, &factor{Factor: s.hub.FactorOf(x.session, secret), Wrong: x.t("account.factor.wrong")})

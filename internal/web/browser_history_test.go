@@ -92,8 +92,7 @@ func TestHistoryStory(t *testing.T) {
 		cookies map[string]string
 	}{
 		{"en", webtest.Desktop, map[string]string{cookieLang: "en", cookieTheme: "light"}},
-		{"dark", webtest.Desktop, map[string]string{cookieLang: "en", cookieTheme: "dark"}},
-		{"fr-phone", webtest.Phone, map[string]string{cookieLang: "fr", cookieTheme: "light"}},
+		{"fr-phone-dark", webtest.Phone, map[string]string{cookieLang: "fr", cookieTheme: "dark"}},
 	} {
 		look.cookies[cookieSession] = s.tokens["tom"]
 		tab := b.Tab(t, look.size, look.cookies)

@@ -26,9 +26,7 @@ func TestFilesInTheBrowser(t *testing.T) {
 		cookies map[string]string
 	}{
 		{"en", webtest.Desktop, map[string]string{cookieLang: "en", cookieTheme: "light"}},
-		{"dark-fr", webtest.Desktop, map[string]string{cookieLang: "fr", cookieTheme: "dark"}},
-		{"phone", webtest.Phone, map[string]string{cookieLang: "en", cookieTheme: "light"}},
-		{"phone-dark-fr", webtest.Phone, map[string]string{cookieLang: "fr", cookieTheme: "dark"}},
+		{"fr-phone-dark", webtest.Phone, map[string]string{cookieLang: "fr", cookieTheme: "dark"}},
 	} {
 		look.cookies[cookieSession] = s.tokens["tom"]
 		tab := b.Tab(t, look.size, look.cookies)

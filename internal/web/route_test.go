@@ -152,11 +152,13 @@ func TestForgedRequests(t *testing.T) {
 var hostile = []string{
 	"../../../../etc/passwd", "..%2f..%2fetc%2fpasswd", `<script>alert(1)</script>`, `"><img src=x onerror=alert(1)>`,
 	"'; DROP TABLE users; --", "a\x00b", "\xff\xfe", "javascript:alert(1)", "//elsewhere.test/", "-1", "99999999999999999999",
-	strings.Repeat("é", 3000), "2026-99-99T99:99", "\u202egpj.exe", "..",
+	strings.Repeat("é", 700), "2026-99-99T99:99", "\u202egpj.exe", "..",
 }
 
-// raw is markup of hostile that must never be in a page as it was sent.
-var raw = regexp.MustCompile(`<script>alert|<img src=x onerror|href="javascript:`)
+// isRaw says whether a page contains markup of hostile as it was sent.
+func isRaw(page string) bool {
+	return strings.Contains(page, `<script>alert`) || strings.Contains(page, `<img src=x onerror`) || strings.Contains(page, `href="javascript:`)
+}
 
 // TestHostile sends hostile values to every endpoint, as a person who may write and as an
 // administrator: nothing is our fault (500), and no markup comes back as markup.
@@ -191,7 +193,7 @@ func (s *testServer) attack(t *testing.T, rt route, person string, names []strin
 			t.Errorf("%s with %.60q: %d %.600s", rt.pattern, what, a.StatusCode, s.logged)
 		}
 		s.logged.Reset()
-		if strings.HasPrefix(a.Header.Get("Content-Type"), "text/html") && raw.MatchString(a.body) {
+		if strings.HasPrefix(a.Header.Get("Content-Type"), "text/html") && isRaw(a.body) {
 			wrong++
 			t.Errorf("%s with %.60q: markup comes back", rt.pattern, what)
 		}
@@ -241,7 +243,7 @@ func (s *testServer) attack(t *testing.T, rt route, person string, names []strin
 	}
 	for _, b := range []struct{ kind, body string }{
 		{encoded, "%zz=%"},
-		{encoded, "a=" + strings.Repeat("x", 2<<20)},
+		{encoded, "a=" + strings.Repeat("x", maxBody)},
 		{"multipart/form-data; boundary=x", "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"../../x\"\r\n\r\n"},
 		{"multipart/form-data", "nothing"},
 		{"application/json", `{"a":` + strings.Repeat("[", 10000)},

@@ -20,6 +20,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/havre-cloud/havre/internal/hub"
@@ -64,25 +65,41 @@ type Server struct {
 	handler   http.Handler
 }
 
+// shown is what the program contains of the pages. It does not change, so that all servers of a
+// process share it.
+type shown struct {
+	texts     *texts
+	sentences sentences
+	assets    *assets
+	pages     *templates
+}
+
+// loaded reads what the program contains, the first time.
+var loaded = sync.OnceValues(func() (s shown, err error) {
+	if s.texts, err = loadTexts(content); err != nil {
+		return s, err
+	}
+	if s.sentences, err = loadSentences(content); err != nil {
+		return s, err
+	}
+	if s.assets, err = loadAssets(content); err != nil {
+		return s, err
+	}
+	s.pages, err = loadTemplates(content, s.assets)
+	return s, err
+})
+
 // New returns the pages of h.
 func New(h *hub.Hub, opts Options) (*Server, error) {
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
 	s := &Server{hub: h, opts: opts, log: opts.Logger, cross: http.NewCrossOriginProtection()}
-	var err error
-	if s.texts, err = loadTexts(content); err != nil {
+	shown, err := loaded()
+	if err != nil {
 		return nil, fmt.Errorf("web: %w", err)
 	}
-	if s.sentences, err = loadSentences(content); err != nil {
-		return nil, fmt.Errorf("web: %w", err)
-	}
-	if s.assets, err = loadAssets(content); err != nil {
-		return nil, fmt.Errorf("web: %w", err)
-	}
-	if s.pages, err = loadTemplates(content, s.assets); err != nil {
-		return nil, fmt.Errorf("web: %w", err)
-	}
+	s.texts, s.sentences, s.assets, s.pages = shown.texts, shown.sentences, shown.assets, shown.pages
 	s.live = newLive(s)
 	s.thumbs = newThumbs(h.CacheDir("thumbnails"))
 	s.replays = newReplays(h.CacheDir("replays"))

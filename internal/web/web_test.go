@@ -12,14 +12,17 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/havre-cloud/havre/internal/havre"
 	"github.com/havre-cloud/havre/internal/hub"
 	"github.com/havre-cloud/havre/internal/store"
+	"github.com/havre-cloud/havre/internal/web/webtest"
 	"github.com/havre-cloud/havre/svn"
 )
 
@@ -57,17 +60,61 @@ var testFolders = []string{
 // project is the directory of the pictures.
 const project = "Douarnenez – halle aux poissons"
 
-// newTestServer returns a server of its own for the test: folders of the team, of which "Projets" has
-// the files of the pictures with several versions by several people. tom may manage Projets, aicha,
-// priya, yannick, lena and jb may write in it, siobhan may read it, karim reads only one
-// subfolder, stranger nothing.
+// newTestServer returns a server of its own for the test, which runs beside others: folders of the
+// team, of which "Projets" has the files of the pictures with several versions by several people. tom
+// may manage Projets, aicha, priya, yannick, lena and jb may write in it, siobhan may read it, karim
+// reads only one subfolder, stranger nothing.
 func newTestServer(t *testing.T) *testServer {
 	t.Helper()
-	s := bareTestServer(t)
-	ctx := t.Context()
+	t.Parallel()
+	seed.once.Do(func() { seed.dir = makeSeed(t) })
+	dir := filepath.Join(t.TempDir(), "data")
+	if err := os.CopyFS(dir, os.DirFS(seed.dir)); err != nil {
+		t.Fatal(err)
+	}
+	s := openTestServer(t, dir)
+	s.ids = 1000 // those below were taken by makeSeed
+	for _, p := range testPeople {
+		s.tokens[p.Name] = tokenOf(p.Name)
+	}
+	return s
+}
+
+// bareTestServer returns a server without anybody. The test runs beside others.
+func bareTestServer(t *testing.T) *testServer {
+	t.Helper()
+	t.Parallel()
+	return openTestServer(t, t.TempDir())
+}
+
+// seed is the data directory that newTestServer copies.
+var seed struct {
+	once sync.Once
+	dir  string
+}
+
+func TestMain(m *testing.M) {
+	code := webtest.Main(m)
+	if err := os.RemoveAll(seed.dir); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+	}
+	os.Exit(code)
+}
+
+// makeSeed makes the people, folders and files of newTestServer.
+func makeSeed(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "havre-web-") //nolint:usetesting // it is for all tests
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &testServer{t: t, dir: dir, tokens: map[string]string{}}
+	if s.hub, err = hub.Open(t.Context(), dir, testHub); err != nil {
+		t.Fatal(err)
+	}
 	admin := s.hub.Admin(store.Console)
 	for _, p := range testPeople {
-		u, err := admin.AddUser(ctx, p)
+		u, err := admin.AddUser(t.Context(), p)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -78,7 +125,7 @@ func newTestServer(t *testing.T) *testServer {
 		"lena": havre.RightWrite, "jb": havre.RightWrite, "siobhan": havre.RightRead,
 	}
 	for _, name := range testFolders {
-		if _, err := admin.AddFolder(ctx, name); err != nil {
+		if _, err := admin.AddFolder(t.Context(), name); err != nil {
 			t.Fatal(err)
 		}
 		s.grant(name, "", "maelle", havre.RightManage)
@@ -94,14 +141,19 @@ func newTestServer(t *testing.T) *testServer {
 	}
 	s.grant("Projets", project+"/01 Esquisse", "karim", havre.RightRead)
 	s.fill()
-	return s
+	if err := s.hub.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return dir
 }
 
-// bareTestServer returns a server without anybody.
-func bareTestServer(t *testing.T) *testServer {
+// testHub are the options of the hub of test servers.
+var testHub = hub.Options{ServerName: "Ateliers du Goulet", Version: "test"}
+
+// openTestServer returns the server of a data directory.
+func openTestServer(t *testing.T, dir string) *testServer {
 	t.Helper()
-	dir := t.TempDir()
-	h, err := hub.Open(t.Context(), dir, hub.Options{ServerName: "Ateliers du Goulet", Version: "test"})
+	h, err := hub.Open(t.Context(), dir, testHub)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,6 +173,8 @@ func bareTestServer(t *testing.T) *testServer {
 	return &testServer{Server: web, t: t, hub: h, dir: dir, tokens: map[string]string{}, logged: logged}
 }
 
+func tokenOf(person string) string { return "token-of-" + person }
+
 // session signs a person in, past the password.
 func (s *testServer) session(u *store.User) {
 	s.t.Helper()
@@ -129,7 +183,7 @@ func (s *testServer) session(u *store.User) {
 		s.t.Fatal(err)
 	}
 	defer db.Close()
-	token := "token-of-" + u.Name
+	token := tokenOf(u.Name)
 	sum := sha256.Sum256([]byte(token))
 	if _, err := db.AddSession(s.t.Context(), store.Actor{Name: u.Name}, hex.EncodeToString(sum[:]), store.Session{
 		User: u.ID, Expires: time.Now().Add(time.Hour), Address: "192.0.2.7", Agent: "Mozilla/5.0 (X11; Linux x86_64) Firefox/142.0",

@@ -1,13 +1,14 @@
 // Package webtest looks at pages with a real Chromium, for tests: screenshots, rules of accessibility,
 // what the console says, which hosts were asked, and how long things take.
 //
-// Start and Attach open one browser; its tabs are for one goroutine each.
+// Tabs are for one goroutine each; they share nothing with others, not even cookies.
 package webtest
 
 import (
 	"context"
 	_ "embed"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -39,40 +40,81 @@ type Browser struct {
 	ctx context.Context //nolint:containedctx // chromedp keeps the browser in it
 }
 
-// Start serves the handler over TLS and opens a browser; both end with the test. The browser is the
-// program "chromium"; that it is absent is a failure.
+// shared is the browser of all tests of a program that calls Main.
+var shared struct {
+	on   bool
+	once sync.Once
+	err  error
+	ctx  context.Context //nolint:containedctx // chromedp keeps the browser in it
+	stop func()
+}
+
+// Main runs the tests of a program with one browser for all that call Start: it starts with the first
+// of them. It returns the exit code.
+func Main(m *testing.M) int {
+	shared.on = true
+	code := m.Run()
+	if shared.stop != nil {
+		shared.stop()
+	}
+	return code
+}
+
+// Start serves the handler over TLS until the test ends, and returns a browser that looks at it: that of
+// Main, else one of the test. The browser is the program "chromium"; that it is absent is a failure.
 func Start(t *testing.T, handler http.Handler) *Browser {
 	t.Helper()
 	server := httptest.NewUnstartedServer(handler)
 	server.EnableHTTP2 = true
 	server.StartTLS()
 	t.Cleanup(server.Close)
-	return Attach(t, server.URL)
+	if !shared.on {
+		return Attach(t, server.URL)
+	}
+	shared.once.Do(func() {
+		dir, err := os.MkdirTemp("", "havre-chromium-") //nolint:usetesting // it is for all tests
+		if err != nil {
+			shared.err = err
+			return
+		}
+		ctx, stop, err := launch(context.Background(), dir)
+		shared.ctx, shared.err, shared.stop = ctx, err, func() { stop(); _ = os.RemoveAll(dir) }
+	})
+	if shared.err != nil {
+		t.Fatalf("start chromium: %v", shared.err)
+	}
+	return &Browser{URL: server.URL, ctx: shared.ctx}
 }
 
 // Attach opens a browser that looks at a server which is there already, https://HOST:PORT; it ends with
 // the test.
 func Attach(t *testing.T, address string) *Browser {
 	t.Helper()
+	ctx, stop, err := launch(context.WithoutCancel(t.Context()), t.TempDir())
+	t.Cleanup(stop)
+	if err != nil {
+		t.Fatalf("start chromium: %v", err)
+	}
+	return &Browser{URL: address, ctx: ctx}
+}
+
+// launch starts a browser with a directory for its data. stop ends it and waits for that.
+func launch(ctx context.Context, dir string) (_ context.Context, stop func(), _ error) {
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath("chromium"), chromedp.NoSandbox, chromedp.IgnoreCertErrors, chromedp.DisableGPU,
-		chromedp.UserDataDir(t.TempDir()), chromedp.WSURLReadTimeout(time.Minute),
+		chromedp.UserDataDir(dir), chromedp.WSURLReadTimeout(time.Minute),
 		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-background-networking", true),
 		chromedp.Flag("hide-scrollbars", true), chromedp.Flag("lang", "en-GB"),
 		chromedp.Flag("force-color-profile", "srgb"),
 	)
-	allocated, stop := chromedp.NewExecAllocator(context.WithoutCancel(t.Context()), options...)
+	allocated, free := chromedp.NewExecAllocator(ctx, options...)
 	// chromedp prints events of the page's nodes that it does not know, which tell nothing here.
 	ctx, end := chromedp.NewContext(allocated, chromedp.WithErrorf(func(string, ...any) {}))
-	t.Cleanup(func() {
+	return ctx, func() {
 		_ = chromedp.Cancel(ctx) // asks it to end and waits
 		end()
-		stop()
-	})
-	if err := chromedp.Run(ctx); err != nil {
-		t.Fatalf("start chromium: %v", err)
-	}
-	return &Browser{URL: address, ctx: ctx}
+		free()
+	}, chromedp.Run(ctx)
 }
 
 // Size is one of the sizes that pages are looked at in.
@@ -114,7 +156,12 @@ func (b *Browser) Tab(t *testing.T, size Size, cookies map[string]string) *Tab {
 		t.Fatalf("in the browser: %v", err)
 	}
 	ctx, end := chromedp.NewContext(b.ctx, chromedp.WithTargetID(id))
-	t.Cleanup(end)
+	t.Cleanup(func() {
+		end()
+		if err := target.DisposeBrowserContext(jar).Do(browser); err != nil {
+			t.Logf("in the browser: %v", err)
+		}
+	})
 	// The first Run starts what lives as long as its context: one without the limit of Tab.Run.
 	if err := chromedp.Run(ctx); err != nil {
 		t.Fatalf("in the browser: %v", err)
@@ -196,11 +243,15 @@ func (tab *Tab) Until(script string) {
 	}
 }
 
-// Screenshot keeps what is seen as NAME.png among the test's artefacts, or in $HAVRE_SHOTS.
+// Screenshot keeps what is seen as NAME.png in $HAVRE_SHOTS, or, with the flag -artifacts, among the
+// test's artefacts. Else nobody would see it, and no picture is made.
 func (tab *Tab) Screenshot(name string) {
 	tab.t.Helper()
 	dir := os.Getenv("HAVRE_SHOTS")
 	if dir == "" {
+		if f := flag.Lookup("test.artifacts"); f == nil || f.Value.String() != "true" {
+			return
+		}
 		dir = tab.t.ArtifactDir()
 	}
 	var png []byte
@@ -219,6 +270,8 @@ func (tab *Tab) Axe(name string) {
 	tab.t.Helper()
 	// The policy of the pages allows no scripts but the server's; the debugger's are exempt.
 	tab.Eval(axe+";true", nil)
+	// What fades in has less contrast for a moment; what turns without an end cannot be finished.
+	tab.Eval(`document.getAnimations().forEach(a => { try { a.finish(); } catch { } }); true`, nil)
 	var found []struct {
 		ID, Help string
 		Nodes    []struct {
