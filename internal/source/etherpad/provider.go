@@ -17,7 +17,7 @@ import (
 )
 
 // Provider fetches pads. It keeps nothing between calls.
-type Provider struct{}
+type Provider struct{ live followers }
 
 // New returns the provider of pads.
 func New() *Provider { return &Provider{} }

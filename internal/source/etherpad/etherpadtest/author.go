@@ -219,7 +219,7 @@ func (a *Author) join(name string) (*padOf, error) {
 	if a.server.user != "" {
 		header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(a.server.user+":"+a.server.password)))
 	}
-	client := &http.Client{Transport: &http.Transport{}}
+	client := &http.Client{Transport: &http.Transport{DialContext: a.server.dial}}
 	conn, err := socket.Dial(ctx, socket.Options{Root: root, Client: client, Do: client.Do, Header: header})
 	if err != nil {
 		return nil, err

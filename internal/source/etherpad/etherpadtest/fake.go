@@ -1,6 +1,8 @@
 package etherpadtest
 
 import (
+	"cmp"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -38,7 +40,7 @@ type FakeOptions struct {
 type Fake struct {
 	base
 	options FakeOptions
-	t       testing.TB
+	network Network // nil: this machine's
 
 	mu       sync.Mutex // guards what follows
 	server   *http.Server
@@ -86,22 +88,13 @@ func StartFake(t testing.TB, o FakeOptions) *Fake {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.t = t
 	t.Cleanup(f.Kill)
 	return f
 }
 
 // NewFake is StartFake for what is no test. Kill ends it.
 func NewFake(o FakeOptions) (*Fake, error) {
-	if o.Version == "" {
-		o.Version = "2.5.3"
-	}
-	if o.PingInterval == 0 {
-		o.PingInterval = 25 * time.Second
-	}
-	if o.PingTimeout == 0 {
-		o.PingTimeout = 20 * time.Second
-	}
+	o = o.filled()
 	f := &Fake{options: o}
 	f.forget()
 	l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", o.Port))
@@ -112,6 +105,33 @@ func NewFake(o FakeOptions) (*Fake, error) {
 	f.base = newBase("http://"+f.address, "0123456789abcdef", o.Version, o.Options)
 	f.serve(l)
 	return f, nil
+}
+
+// Network is where a fake can be reached instead of on this machine's: sourcetest.Network.
+type Network interface {
+	Serve(host string, handler http.Handler)
+	Remove(host string)
+	Dial(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+// NewFakeOn returns a fake server that is reached as http://HOST on a network in memory, where testing/synctest's clock
+// holds. Kill ends it, which has to be done before the bubble ends.
+func NewFakeOn(n Network, host string, o FakeOptions) *Fake {
+	o = o.filled()
+	f := &Fake{options: o, network: n, address: host}
+	f.forget()
+	f.base = newBase("http://"+host, "0123456789abcdef", o.Version, o.Options)
+	f.transport = &http.Transport{DialContext: n.Dial, DisableKeepAlives: true}
+	f.dial = n.Dial
+	f.serve(nil)
+	return f
+}
+
+func (o FakeOptions) filled() FakeOptions {
+	o.Version = cmp.Or(o.Version, "2.5.3")
+	o.PingInterval = cmp.Or(o.PingInterval, 25*time.Second)
+	o.PingTimeout = cmp.Or(o.PingTimeout, 20*time.Second)
+	return o
 }
 
 // forget makes it a server without data.
@@ -125,6 +145,11 @@ func (f *Fake) serve(l net.Listener) {
 	defer f.mu.Unlock()
 	f.sockets, f.messages, f.exports = map[*fakeSocket]bool{}, map[string]*window{}, window{}
 	f.stopped = make(chan struct{})
+	if f.network != nil {
+		f.server = &http.Server{} //nolint:gosec // it is not used: the network has one
+		f.network.Serve(f.address, f.handler())
+		return
+	}
 	f.server = &http.Server{Handler: f.handler()} //nolint:gosec // hostile clients are not what is tested
 	server := f.server
 	f.serving.Go(func() { server.Serve(l) })
@@ -146,6 +171,9 @@ func (f *Fake) Kill() {
 		return
 	}
 	server.Close()
+	if f.network != nil {
+		f.network.Remove(f.address)
+	}
 	for s := range sockets {
 		s.ws.CloseNow()
 	}
@@ -155,6 +183,10 @@ func (f *Fake) Kill() {
 // Restart starts a server that was killed, with the same address and data.
 func (f *Fake) Restart(t testing.TB) {
 	t.Helper()
+	if f.network != nil {
+		f.serve(nil)
+		return
+	}
 	l, err := net.Listen("tcp", f.address)
 	if err != nil {
 		t.Fatal(err)
@@ -230,6 +262,14 @@ func (f *Fake) Lose(pad string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.pads[pad].lose = true
+}
+
+// Forget removes a pad without telling anyone.
+func (f *Fake) Forget(pad string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.readOnly, f.readOnlyID(pad))
+	delete(f.pads, pad)
 }
 
 // Rewind takes the latest n revisions of a pad away without telling anyone, as a crash does.

@@ -102,7 +102,7 @@ func (f *Fake) pad(w http.ResponseWriter, r *http.Request, stopped <-chan struct
 		return
 	}
 	if kind == "" && !importing {
-		text(w, http.StatusOK, "<!doctype html>\n<html>\n<title>Etherpad</title>\n<div id=\"editorcontainerbox\"></div>\n</html>\n")
+		text(w, http.StatusOK, "<!doctype html>\n<html>\n<title>Etherpad</title>\n<div id=\"editorcontainerbox\"></div>\n<script src=\"../socket.io/socket.io.js\"></script>\n</html>\n")
 		return
 	}
 	if !f.counted(w) {

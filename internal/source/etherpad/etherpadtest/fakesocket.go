@@ -254,6 +254,7 @@ func (s *fakeSocket) receive(b []byte) error {
 		s.collab(data)
 	case "USERINFO_UPDATE":
 		s.f.authors[s.author].Name, s.f.authors[s.author].Color = m.Data.UserInfo.Name, m.Data.UserInfo.ColorID
+		s.others(s.info())
 	case "SAVE_REVISION":
 		n := s.pad.head()
 		s.pad.saved = append(s.pad.saved, map[string]any{
@@ -322,8 +323,14 @@ func (s *fakeSocket) join(m *said) error {
 	} else if err := s.clientVars(author); err != nil {
 		return err
 	}
-	s.others(map[string]any{"type": "USER_NEWINFO", "userInfo": map[string]any{"userId": s.author, "name": author.Name, "colorId": author.Color}})
+	s.others(s.info())
 	return nil
+}
+
+// info is what the others are told of an author.
+func (s *fakeSocket) info() map[string]any {
+	a := s.f.authors[s.author]
+	return map[string]any{"type": "USER_NEWINFO", "userInfo": map[string]any{"userId": s.author, "name": a.Name, "colorId": a.Color}}
 }
 
 // missed sends what a client that comes back has not seen.

@@ -6,9 +6,11 @@
 package etherpadtest
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
@@ -41,13 +43,15 @@ type Server interface {
 type base struct {
 	url, key, version string
 	user, password    string
+	transport         *http.Transport
+	dial              func(ctx context.Context, network, address string) (net.Conn, error) // nil: the machine's network
 
 	mu      sync.Mutex // guards what follows
 	writing map[string]*sync.Mutex
 }
 
 func newBase(root, key, version string, o Options) base {
-	return base{url: root, key: key, version: version, user: o.User, password: o.Password, writing: map[string]*sync.Mutex{}}
+	return base{transport: &http.Transport{DisableKeepAlives: true}, url: root, key: key, version: version, user: o.User, password: o.Password, writing: map[string]*sync.Mutex{}}
 }
 
 func (b *base) URL() string     { return b.url }
@@ -83,7 +87,7 @@ func (b *base) Call(function string, args ...string) (json.RawMessage, error) {
 	for i := 0; i+1 < len(args); i += 2 {
 		form.Set(args[i], args[i+1])
 	}
-	resp, err := http.PostForm(b.url+"/api/1.2.15/"+function, form) //nolint:forbidigo // a test's own server
+	resp, err := (&http.Client{Transport: b.transport}).PostForm(b.url+"/api/1.2.15/"+function, form)
 	if err != nil {
 		return nil, err
 	}
