@@ -1,0 +1,473 @@
+package radav
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/havre-cloud/havre/svn"
+	"github.com/havre-cloud/havre/svn/internal/edit"
+	"github.com/havre-cloud/havre/svn/internal/remote"
+)
+
+// ChangeError says that a change cannot be committed whatever others do.
+type ChangeError = edit.ChangeError
+
+// Commit implements svn.Repository.
+//
+// What others have committed is looked at first, and the server is told the revision that it was looked at, so
+// that what they commit meanwhile is noticed there; it begins anew then. A *ChangeError is returned for what cannot be committed
+// whatever others do, a *svn.LockedError for what `svn lock` protects, a *svn.RefusedError for what the server refuses,
+// and an *svn.UnreachableError when it is gone. If that happens after everything was sent, the revision is looked for by
+// its properties other than Subversion's own, of which it should have a unique one.
+//
+// The requests of a commit are made one after the other: the server damages a transaction that gets two at once.
+func (r *Repository) Commit(ctx context.Context, c *svn.Commit) (svn.Revnum, error) {
+	props, author, err := r.revProps(ctx, c.RevProps)
+	if err != nil {
+		return svn.InvalidRevnum, err
+	}
+	for {
+		youngest, err := r.Youngest(ctx)
+		if err != nil {
+			return svn.InvalidRevnum, err
+		}
+		root, err := edit.Plan(ctx, r.statAll, youngest, c.Changes)
+		if err != nil {
+			return svn.InvalidRevnum, r.named(ctx, err, "", youngest)
+		}
+		t := &transaction{repo: r, youngest: youngest}
+		err = t.run(ctx, root, props)
+		switch f, failed := errors.AsType[*failure](err); {
+		case err == nil:
+			r.poller.Saw(t.made, nil)
+			r.attribute(ctx, t.made, t.author, author)
+			return t.made, nil
+		case failed && (f.is(codeOutOfDate, codeTxnOutOfDate, codeConflict, codeExists, codeNotFound) || stands(f.status)):
+			// Somebody was faster: what there is now is another revision, or the failure is not of that kind.
+			now, yerr := r.Youngest(ctx)
+			if yerr != nil {
+				return svn.InvalidRevnum, yerr
+			}
+			if now > youngest {
+				continue
+			}
+		case failed && (f.status == http.StatusLocked || f.is(codeNoLockToken, codeLockMismatch, codeBadLock)):
+			if locked := r.findLock(ctx, root); locked != nil {
+				return svn.InvalidRevnum, locked
+			}
+		case t.sent:
+			return r.recover(ctx, err, props, youngest)
+		}
+		return svn.InvalidRevnum, translate(err, t.at, youngest)
+	}
+}
+
+// stands says whether a status can mean that something else is there than was thought.
+func stands(status int) bool {
+	switch status {
+	case http.StatusConflict, http.StatusPreconditionFailed, http.StatusNotFound, http.StatusMethodNotAllowed:
+		return true
+	}
+	return false
+}
+
+// recover looks for a revision of which it is not known whether it came about.
+func (r *Repository) recover(ctx context.Context, err error, props svn.Props, after svn.Revnum) (svn.Revnum, error) {
+	if e, ok := errors.AsType[*svn.UnreachableError](err); ok {
+		e.Sent = true
+	}
+	youngest, yerr := r.Youngest(ctx)
+	if yerr == nil && youngest > after {
+		if rev, ok := remote.Find(r.Log(ctx, after+1, youngest), props); ok {
+			return rev, nil
+		}
+	}
+	return svn.InvalidRevnum, translate(err, "", after)
+}
+
+// revProps returns the properties to commit with, and the author to set afterwards.
+func (r *Repository) revProps(ctx context.Context, given svn.Props) (props svn.Props, author string, err error) {
+	props = maps.Clone(given)
+	if props == nil {
+		props = svn.Props{}
+	}
+	delete(props, svn.PropDate)
+	if _, ok := props[svn.PropLog]; !ok {
+		props[svn.PropLog] = ""
+	}
+	author = props[svn.PropAuthor]
+	if r.anonymous {
+		return props, author, nil // a server that does not know who we are keeps the author that we name
+	}
+	delete(props, svn.PropAuthor)
+	if author == "" || author == r.o.User {
+		return props, "", nil
+	}
+	allowed, err := r.author.Allowed(func() (bool, error) { return r.mayAttribute(ctx) })
+	if err != nil {
+		return nil, "", err
+	}
+	if allowed {
+		return props, author, nil
+	}
+	if r.o.Unattributed != nil {
+		props[svn.PropLog] = r.o.Unattributed(props[svn.PropLog], author)
+	} else {
+		props[svn.PropLog] = remote.Unattributed(props[svn.PropLog], author)
+	}
+	return props, "", nil
+}
+
+// update is the body of a PROPPATCH.
+func update(set string, remove string) string {
+	var b strings.Builder
+	b.WriteString(`<D:propertyupdate xmlns:D="DAV:" xmlns:V="` + nsServer + `" xmlns:C="` + nsCustom + `" xmlns:S="` + nsSVN + `">`)
+	if set != "" {
+		b.WriteString("<D:set><D:prop>" + set + "</D:prop></D:set>")
+	}
+	if remove != "" {
+		b.WriteString("<D:remove><D:prop>" + remove + "</D:prop></D:remove>")
+	}
+	b.WriteString("</D:propertyupdate>")
+	return b.String()
+}
+
+// proppatch changes properties. The answer is a success even if it was not done: that is inside.
+func (r *Repository) proppatch(ctx context.Context, address, body string, header ...string) error {
+	var inner *failure
+	err := r.conn.query(ctx, xmlRequest("PROPPATCH", address, body, header...), "multistatus", func(e *element) error {
+		if e.name != "response" || e.space != nsDAV {
+			return nil
+		}
+		for _, stat := range append([]*element{e}, e.kids...) {
+			s := stat.kid(nsDAV, "status")
+			if s == nil || strings.Contains(s.text, " 200 ") {
+				continue
+			}
+			inner = &failure{status: http.StatusInternalServerError}
+			if f := strings.Fields(s.text); len(f) > 1 {
+				if n, err := strconv.Atoi(f[1]); err == nil {
+					inner.status = n
+				}
+			}
+			if d := stat.kid(nsDAV, "responsedescription"); d != nil {
+				inner.text = strings.ToValidUTF8(strings.TrimSpace(d.text), "\uFFFD")
+			}
+			if d := e.kid(nsDAV, "responsedescription"); d != nil && inner.text == "" {
+				inner.text = strings.ToValidUTF8(strings.TrimSpace(d.text), "\uFFFD")
+			}
+		}
+		return nil
+	})
+	if err == nil && inner != nil {
+		return inner
+	}
+	return err
+}
+
+// mayAttribute asks the server whether svn:author may be changed: by changing it from a value that it does
+// not have, which a hook that allows it lets through to fail.
+func (r *Repository) mayAttribute(ctx context.Context) (bool, error) {
+	rev, err := r.Youngest(ctx)
+	if err != nil {
+		return false, err
+	}
+	body := update("<S:author>havre<V:old-value>"+remote.Nobody+"</V:old-value></S:author>", "")
+	err = r.proppatch(ctx, r.rev+"/"+strconv.FormatInt(int64(rev), 10), body)
+	f, failed := errors.AsType[*failure](err)
+	if err != nil && !failed {
+		return false, err
+	}
+	return failed && f.status == http.StatusPreconditionFailed, nil
+}
+
+// attribute sets the author of a revision that was just made. If it cannot be set the revision stays as it is.
+func (r *Repository) attribute(ctx context.Context, rev svn.Revnum, have, want string) {
+	if want == "" || want == have {
+		return
+	}
+	set, _ := propertyElement(svn.PropAuthor, &want)
+	err := r.proppatch(ctx, r.rev+"/"+strconv.FormatInt(int64(rev), 10), update(set, ""))
+	if _, failed := errors.AsType[*failure](err); failed {
+		r.author.Refused()
+	}
+}
+
+// findLock returns an error that names a lock of somebody's on what the edit touches, nil if there is none.
+func (r *Repository) findLock(ctx context.Context, root *edit.Node) error {
+	for n := range root.Touched() {
+		var locked error
+		err := r.conn.query(ctx, xmlRequest("REPORT", below(r.root, n.Path), `<S:get-locks-report xmlns:S="svn:" depth="infinity"/>`),
+			"get-locks-report", func(e *element) error {
+				path, owner := e.kid(nsReport, "path"), e.kid(nsReport, "owner")
+				if e.name != "lock" || path == nil || owner == nil || locked != nil {
+					return nil
+				}
+				p, err := readPath(path.text)
+				if err != nil {
+					return err
+				}
+				if n.Removes || p == n.Path {
+					name, err := owner.value()
+					if err != nil {
+						return err
+					}
+					locked = &svn.LockedError{Path: p, Owner: name}
+				}
+				return nil
+			})
+		if locked != nil {
+			return locked
+		}
+		if _, failed := errors.AsType[*failure](err); err != nil && !failed {
+			return nil // the server's own words have to do
+		}
+	}
+	return nil
+}
+
+// transaction is a commit on the server that is being put together.
+type transaction struct {
+	repo     *Repository
+	youngest svn.Revnum
+	name     string
+	at       svn.Path // where it is
+	sent     bool     // it may be committed
+
+	made   svn.Revnum
+	author string
+}
+
+// run makes the commit.
+func (t *transaction) run(ctx context.Context, root *edit.Node, props svn.Props) error {
+	if err := t.begin(ctx, props); err != nil {
+		return err
+	}
+	err := t.dir(ctx, root)
+	if err == nil {
+		t.at = ""
+		err = t.merge(ctx)
+	}
+	if err != nil && !t.sent {
+		// Nothing clears away what is left. If it cannot be done now the server keeps a dead transaction.
+		_, _ = t.repo.conn.exchange(context.WithoutCancel(ctx), &request{method: "DELETE", path: t.repo.txn + "/" + t.name})
+	}
+	return err
+}
+
+// begin makes the transaction with its properties.
+func (t *transaction) begin(ctx context.Context, props svn.Props) error {
+	r := t.repo
+	skel := "( create-txn )"
+	if r.txnProps {
+		var b strings.Builder
+		for _, name := range slices.Sorted(maps.Keys(props)) {
+			if !validName(name) {
+				return &svn.RefusedError{Refusal: svn.RefusedContent, Text: fmt.Sprintf("%q cannot be the name of a property", name)}
+			}
+			fmt.Fprintf(&b, "%s %d %s ", name, len(props[name]), props[name])
+		}
+		skel = "(create-txn-with-props (" + strings.TrimSuffix(b.String(), " ") + "))"
+	}
+	h, err := r.conn.exchange(ctx, &request{
+		method: "POST", path: r.me, header: http.Header{"Content-Type": {"application/vnd.svn-skel"}},
+		body: text(skel), size: int64(len(skel)), once: true, patient: true,
+	})
+	if err != nil {
+		return err
+	}
+	if t.name = h.Get("SVN-Txn-Name"); t.name == "" || strings.ContainsAny(t.name, "/?#%") {
+		return malformed("the transaction's name is %q", t.name)
+	}
+	if r.txnProps {
+		return nil
+	}
+	set := ""
+	for _, name := range slices.Sorted(maps.Keys(props)) {
+		value := props[name]
+		e, ok := propertyElement(name, &value)
+		if !ok {
+			return &svn.RefusedError{Refusal: svn.RefusedContent, Text: fmt.Sprintf("%q cannot be the name of a property", name)}
+		}
+		set += e
+	}
+	return r.proppatch(ctx, r.txn+"/"+t.name, update(set, ""))
+}
+
+// address returns that of a path in the transaction.
+func (t *transaction) address(path svn.Path) string { return below(t.repo.txnRoot+"/"+t.name, path) }
+
+// based is the header that tells the revision at which a node was looked at. What this commit made has none.
+func (t *transaction) based(mine bool) []string {
+	if mine {
+		return nil
+	}
+	return []string{"X-SVN-Version-Name", strconv.FormatInt(int64(t.youngest), 10)}
+}
+
+// dir does what is to be done with a directory that is there, and in it.
+func (t *transaction) dir(ctx context.Context, n *edit.Node) error {
+	t.at = n.Path
+	if err := t.properties(ctx, n); err != nil {
+		return err
+	}
+	for _, kid := range n.Kids {
+		if err := t.node(ctx, kid); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// plainRequest is a request without a body.
+func plainRequest(method, path string, header ...string) *request {
+	r := &request{method: method, path: path, header: http.Header{}}
+	for i := 0; i+1 < len(header); i += 2 {
+		r.header.Set(header[i], header[i+1])
+	}
+	return r
+}
+
+func (t *transaction) node(ctx context.Context, n *edit.Node) error {
+	c := t.repo.conn
+	t.at = n.Path
+	if n.Removes {
+		if _, err := c.exchange(ctx, plainRequest("DELETE", t.address(n.Path), t.based(n.Mine && !n.Added)...)); err != nil {
+			return err
+		}
+	}
+	switch {
+	case n.Kind == svn.KindNone:
+		return nil
+	case n.From != nil:
+		to := url.URL{Scheme: c.base.Scheme, Host: c.base.Host}
+		_, err := c.exchange(ctx, plainRequest("COPY", t.repo.at(n.From.Path, n.From.Rev),
+			"Destination", to.String()+t.address(n.Path), "Overwrite", "F", "Depth", "infinity"))
+		if err != nil {
+			return err
+		}
+	case n.Added && n.Kind == svn.KindDir:
+		if _, err := c.exchange(ctx, plainRequest("MKCOL", t.address(n.Path))); err != nil {
+			return err
+		}
+	}
+	if n.Kind == svn.KindDir {
+		return t.dir(ctx, n)
+	}
+	if n.Content != nil || n.Added && n.From == nil {
+		if err := t.put(ctx, n); err != nil {
+			return err
+		}
+	}
+	return t.properties(ctx, n)
+}
+
+// properties changes those that are to be changed.
+func (t *transaction) properties(ctx context.Context, n *edit.Node) error {
+	if len(n.Set)+len(n.Unset) == 0 {
+		return nil
+	}
+	var set, remove strings.Builder
+	bad := func(name string) error {
+		return &svn.RefusedError{Refusal: svn.RefusedContent, Path: n.Path, Text: fmt.Sprintf("%q cannot be the name of a property", name)}
+	}
+	for _, name := range slices.Sorted(maps.Keys(n.Set)) {
+		value := n.Set[name]
+		e, ok := propertyElement(name, &value)
+		if !ok {
+			return bad(name)
+		}
+		set.WriteString(e)
+	}
+	for _, name := range n.Unset {
+		e, ok := propertyElement(name, nil)
+		if !ok {
+			return bad(name)
+		}
+		remove.WriteString(e)
+	}
+	return t.repo.proppatch(ctx, t.address(n.Path), update(set.String(), remove.String()), t.based(n.Mine)...)
+}
+
+// put sends the contents of a file.
+func (t *transaction) put(ctx context.Context, n *edit.Node) error {
+	text, err := measure(n.Content)
+	if err != nil {
+		return fmt.Errorf("/%s: %w", n.Path, err)
+	}
+	defer text.close()
+	req := &request{method: "PUT", path: t.address(n.Path), header: http.Header{}, body: text.open, size: text.size}
+	switch {
+	case n.Added && n.From == nil:
+		req.header.Set("If-None-Match", "*") // else it would replace what is there
+	case !n.Mine:
+		req.header.Set("X-SVN-Version-Name", strconv.FormatInt(int64(t.youngest), 10))
+	}
+	h, err := t.repo.conn.exchange(ctx, req)
+	if err != nil {
+		return err
+	}
+	want, err := text.finish(n.Path)
+	if err != nil {
+		return err
+	}
+	// What is in the transaction after a failure would be committed all the same.
+	if got := h.Get("X-SVN-Result-Fulltext-MD5"); got != "" && got != hex.EncodeToString(want) {
+		return &svn.ChecksumError{Path: n.Path, Want: "md5 " + hex.EncodeToString(want), Got: "md5 " + got}
+	}
+	return nil
+}
+
+// merge turns the transaction into a revision.
+func (t *transaction) merge(ctx context.Context) error {
+	r := t.repo
+	body := `<D:merge xmlns:D="DAV:"><D:source><D:href>` + escapeText(r.txn+"/"+t.name) + `</D:href></D:source><D:no-auto-merge/><D:no-checkout/>` +
+		`<D:prop><D:checked-in/><D:version-name/><D:resourcetype/><D:creationdate/><D:creator-displayname/></D:prop></D:merge>`
+	req := xmlRequest("MERGE", or(r.root, "/"), body, "X-SVN-Options", "release-locks no-merge-response")
+	req.once, req.patient = true, true
+	t.sent, t.made = true, svn.InvalidRevnum
+	err := r.conn.query(ctx, req, "merge-response", func(e *element) error { return t.answered(e) })
+	if _, failed := errors.AsType[*failure](err); failed {
+		t.sent = false
+		return err
+	}
+	if err == nil && t.made < 0 {
+		err = malformed("the server committed and does not tell the revision")
+	}
+	return err
+}
+
+// answered looks for the new revision in the answer.
+func (t *transaction) answered(e *element) error {
+	for _, response := range e.kids {
+		for _, stat := range response.kids {
+			prop := stat.kid(nsDAV, "prop")
+			if prop == nil {
+				continue
+			}
+			kind := prop.kid(nsDAV, "resourcetype")
+			if kind == nil || kind.kid(nsDAV, "baseline") == nil {
+				continue
+			}
+			if v := prop.kid(nsDAV, "version-name"); v != nil {
+				n, err := strconv.ParseInt(strings.TrimSpace(v.text), 10, 64)
+				if err != nil || n < 0 {
+					return malformed("the new revision is %q", v.text)
+				}
+				t.made = svn.Revnum(n)
+			}
+			if a := prop.kid(nsDAV, "creator-displayname"); a != nil {
+				t.author = a.text
+			}
+		}
+	}
+	return nil
+}
