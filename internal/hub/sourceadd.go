@@ -121,6 +121,7 @@ func (h *Hub) foundItem(c *havre.Caller, kinds []source.Recognised, s *sealedFou
 		address = s.Candidates[0].Address
 		item.Given = address.URL
 	}
+	item.Ask = mustAsk(s)
 	var err error
 	if item.Address, err = marshal(address); err != nil {
 		return nil, err
@@ -137,6 +138,11 @@ func (h *Hub) foundItem(c *havre.Caller, kinds []source.Recognised, s *sealedFou
 func marshal(v any) (string, error) {
 	b, err := json.Marshal(v)
 	return string(b), err
+}
+
+// mustAsk says whether the form of an address leaves open what it is.
+func mustAsk(s *sealedFound) bool {
+	return len(s.Candidates) > 0 && s.Candidates[0].Likelihood != source.Certain
 }
 
 // shownAddress returns what may be shown of a text that is no known address: nothing of a user, a query, or what is
@@ -238,7 +244,7 @@ func (h *Hub) CompleteFound(ctx context.Context, c *havre.Caller, list string, i
 		}
 		var err error
 		f.Sealed, err = h.vault.seal("found "+string(c.User), &s)
-		f.State, f.Reason, f.Said, f.Dropped = string(FoundChecking), "", "", false
+		f.State, f.Reason, f.Said, f.Dropped, f.Ask = string(FoundChecking), "", "", false, mustAsk(&s)
 		return err
 	})
 }
@@ -301,77 +307,80 @@ const listEvery = 30 * time.Second
 // checkers is how many addresses are checked at once.
 const checkers = 8
 
-// checkAddresses does what waits on lists, until ctx is done.
+// checkAddresses does what waits on lists, until ctx is done: what has to be asked of instances apart from what is
+// known by itself, so that no instance holds up what does not depend on it.
 func (b *backups) checkAddresses(ctx context.Context) error {
+	var both errgroup.Group
+	both.Go(func() error { return b.checkLoop(ctx, b.lists, b.checkForms) })
+	both.Go(func() error { return b.checkLoop(ctx, b.asks, b.askInstances) })
+	return both.Wait()
+}
+
+// checkLoop checks again and again as long as there is more, then when it is woken.
+func (b *backups) checkLoop(ctx context.Context, woken <-chan struct{}, check func(context.Context) (more bool, err error)) error {
 	tick := time.NewTicker(listEvery)
 	defer tick.Stop()
 	for {
-		again, err := b.checkOnce(ctx)
+		more, err := check(ctx)
 		if err != nil && ctx.Err() == nil {
 			b.log.LogAttrs(ctx, slog.LevelError, "addresses of documents not checked", slog.Any("error", err))
-			again = false
 		}
-		if again {
+		if more && err == nil {
 			continue
 		}
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
-		case <-b.lists:
+		case <-woken:
 		}
 	}
 }
 
-// checkOnce checks some of what waits, and says whether there may be more.
-func (b *backups) checkOnce(ctx context.Context) (bool, error) {
-	waiting, err := b.hub.store.FoundToDo(ctx, 500)
+// checkForms finishes items for which nobody has to be asked.
+func (b *backups) checkForms(ctx context.Context) (bool, error) {
+	waiting, err := b.hub.store.FoundToDo(ctx, false, 500)
 	if err != nil || len(waiting) == 0 {
 		return false, err
 	}
-	// Those whose form says all need no answer of anybody: they come first, together.
-	var ask []store.Found
-	progress := false
 	for i := range waiting {
-		done, err := b.checkForm(ctx, &waiting[i])
-		if err != nil {
+		f := &waiting[i]
+		var s sealedFound
+		why := b.hub.vault.open("found "+string(f.User), f.Sealed, &s)
+		if why == nil && len(s.Candidates) == 0 {
+			why = source.Errorf(source.ReasonAddress, "this is no address of a pad, a poll or a sheet")
+		}
+		var r source.Recognised
+		if why == nil {
+			r = s.Candidates[0].recognised(&s.Secrets)
+		}
+		if err := b.settle(ctx, f, &r, why); err != nil {
 			return false, err
 		}
-		progress = progress || done
-		if !done {
-			ask = append(ask, waiting[i])
-		}
+		b.tell()
 	}
-	b.hub.backups.tell()
-	g, ctx := errgroup.WithContext(ctx)
+	return true, nil
+}
+
+// askInstances asks instances what addresses are, of several at once.
+func (b *backups) askInstances(ctx context.Context) (bool, error) {
+	waiting, err := b.hub.store.FoundToDo(ctx, true, 200)
+	if err != nil || len(waiting) == 0 {
+		return false, err
+	}
+	var g errgroup.Group
 	g.SetLimit(checkers)
-	moved := make([]bool, len(ask))
-	for i := range ask {
+	moved := make([]bool, len(waiting))
+	for i := range waiting {
 		g.Go(func() error {
 			var err error
-			moved[i], err = b.askInstance(ctx, &ask[i])
+			moved[i], err = b.askInstance(ctx, &waiting[i])
 			b.tell()
 			return err
 		})
 	}
 	err = g.Wait()
-	return progress || slices.Contains(moved, true), err
-}
-
-// checkForm finishes an item for which nobody has to be asked, and says whether it was one.
-func (b *backups) checkForm(ctx context.Context, f *store.Found) (bool, error) {
-	var s sealedFound
-	if err := b.hub.vault.open("found "+string(f.User), f.Sealed, &s); err != nil {
-		return true, b.settle(ctx, f, nil, err)
-	}
-	switch {
-	case len(s.Candidates) == 0:
-		return true, b.settle(ctx, f, nil, source.Errorf(source.ReasonAddress, "this is no address of a pad, a poll or a sheet"))
-	case s.Candidates[0].Likelihood == source.Certain:
-		r := s.Candidates[0].recognised(&s.Secrets)
-		return true, b.settle(ctx, f, &r, nil)
-	}
-	return false, nil
+	return slices.Contains(moved, true), err
 }
 
 // maxAsking is how long an instance that does not answer is asked for an address again and again.
@@ -448,7 +457,7 @@ func (b *backups) settle(ctx context.Context, f *store.Found, r *source.Recognis
 		}
 		edit = func(into *store.Found) {
 			into.State, into.Reason, into.Said, into.Source = string(state), "", said, id
-			into.Address, into.Given, into.Sealed = address, r.Address.URL, sealed
+			into.Address, into.Given, into.Sealed, into.Ask = address, r.Address.URL, sealed, false
 			if state != FoundReady {
 				into.Wish = ""
 			}

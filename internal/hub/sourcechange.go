@@ -105,7 +105,13 @@ func (h *Hub) PauseSource(ctx context.Context, c *havre.Caller, id SourceID) err
 
 // ResumeSource goes on, now and in the name of the caller. Files that were deleted come back.
 func (h *Hub) ResumeSource(ctx context.Context, c *havre.Caller, id SourceID) error {
-	err := h.editSource(ctx, c, id, "source.resume", func(n *store.Source) error {
+	if _, err := h.mayChange(ctx, c, id); err != nil {
+		return err
+	}
+	if err := h.forgetMissing(ctx, c, id); err != nil {
+		return err
+	}
+	return h.editSource(ctx, c, id, "source.resume", func(n *store.Source) error {
 		item := itemOf(n)
 		n.Paused, n.User, n.Next = false, c.User, h.now()
 		if item.Last.Reason == source.ReasonOurs {
@@ -113,10 +119,6 @@ func (h *Hub) ResumeSource(ctx context.Context, c *havre.Caller, id SourceID) er
 		}
 		return setItem(n, item)
 	})
-	if err != nil {
-		return err
-	}
-	return h.forgetMissing(ctx, c, id)
 }
 
 // forgetMissing lets a source write all its files again if none is there any more.

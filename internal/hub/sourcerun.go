@@ -35,6 +35,7 @@ type backups struct {
 	client   source.ClientOptions // without what an administrator says
 	holder   string               // this process
 	lists    chan struct{}        // holds one: lists are to be looked at
+	asks     chan struct{}        // the same for what has to be asked
 
 	mu        sync.Mutex // guards the following
 	version   chan struct{}
@@ -51,7 +52,7 @@ func newBackups(h *Hub, registry *source.Registry, client source.ClientOptions) 
 	client.Logger = h.log
 	b := &backups{
 		hub: h, log: h.log, registry: registry, client: client, holder: strings.ToLower(rand.Text()),
-		lists: make(chan struct{}, 1), version: make(chan struct{}), work: map[SourceID]context.CancelCauseFunc{},
+		lists: make(chan struct{}, 1), asks: make(chan struct{}, 1), version: make(chan struct{}), work: map[SourceID]context.CancelCauseFunc{},
 	}
 	b.current = source.NewClient(client)
 	return b
@@ -83,7 +84,10 @@ func (b *backups) wake() {
 	b.tell()
 }
 
-func (b *backups) checkLists() { poke(b.lists) }
+func (b *backups) checkLists() {
+	poke(b.lists)
+	poke(b.asks)
+}
 
 func poke(c chan struct{}) {
 	select {

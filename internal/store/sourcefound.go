@@ -23,15 +23,16 @@ type Found struct {
 	Source  SourceID // that backs it up
 	Wish    string   // JSON: where it is to go, empty until somebody said so
 	Dropped bool
+	Ask     bool   // the instance has to be asked what it is
 	Sealed  string // the address as it was given, and what it could be
 }
 
-const foundColumns = `f.list_id, f.place, l.user_id, l.at, f.given, f.title, f.address, f.state, f.reason, f.said, COALESCE(f.source_id, ''), f.wish, f.dropped, f.sealed`
+const foundColumns = `f.list_id, f.place, l.user_id, l.at, f.given, f.title, f.address, f.state, f.reason, f.said, COALESCE(f.source_id, ''), f.wish, f.dropped, f.ask, f.sealed`
 
 func scanFound(row func(...any) error) (Found, error) {
 	var f Found
 	var at int64
-	err := row(&f.List, &f.Index, &f.User, &at, &f.Given, &f.Title, &f.Address, &f.State, &f.Reason, &f.Said, &f.Source, &f.Wish, &f.Dropped, &f.Sealed)
+	err := row(&f.List, &f.Index, &f.User, &at, &f.Given, &f.Title, &f.Address, &f.State, &f.Reason, &f.Said, &f.Source, &f.Wish, &f.Dropped, &f.Ask, &f.Sealed)
 	f.At = fromStamp(at)
 	return f, err
 }
@@ -53,8 +54,8 @@ func (s *Store) AddFound(ctx context.Context, user havre.UserID, items []Found) 
 		}
 		for i := range items {
 			f := &items[i]
-			_, err := tx.ExecContext(ctx, `INSERT INTO source_found (list_id, place, given, title, address, state, reason, said, source_id, wish, sealed)
-				VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, list, i, f.Given, f.Title, f.Address, f.State, f.Reason, f.Said, orNull(string(f.Source)), f.Wish, f.Sealed)
+			_, err := tx.ExecContext(ctx, `INSERT INTO source_found (list_id, place, given, title, address, state, reason, said, source_id, wish, ask, sealed)
+				VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, list, i, f.Given, f.Title, f.Address, f.State, f.Reason, f.Said, orNull(string(f.Source)), f.Wish, f.Ask, f.Sealed)
 			if err != nil {
 				return err
 			}
@@ -84,14 +85,15 @@ func (s *Store) Unresolved(ctx context.Context, user havre.UserID) ([]Found, err
 		WHERE l.user_id = ? AND NOT dropped AND state NOT IN ('added', 'known') ORDER BY l.at DESC, f.list_id, f.place LIMIT 1000`, user)
 }
 
-// FoundToDo returns at most limit items that wait for the server: those to be checked and, ready, to be added.
-func (s *Store) FoundToDo(ctx context.Context, limit int) ([]Found, error) {
+// FoundToDo returns at most limit items that wait for the server: those to be checked and, ready, to be added. Those for
+// which an instance has to be asked come apart from the others.
+func (s *Store) FoundToDo(ctx context.Context, ask bool, limit int) ([]Found, error) {
 	return query(ctx, s.read, scanFound, `SELECT `+foundColumns+` FROM source_found f JOIN source_lists l ON l.id = f.list_id
-		WHERE NOT dropped AND (state = 'checking' OR state = 'ready' AND wish <> '') ORDER BY l.at, f.list_id, f.place LIMIT ?`, limit)
+		WHERE NOT dropped AND (state = 'checking' OR state = 'ready' AND wish <> '') AND ask = ? ORDER BY l.at, f.list_id, f.place LIMIT ?`, ask, limit)
 }
 
 // EditFound reads items of a list, lets edit change each, and stores State, Reason, Said, Address, Given, Source, Wish,
-// Dropped and Sealed. All are changed or none.
+// Dropped, Ask and Sealed. All are changed or none.
 func (s *Store) EditFound(ctx context.Context, list string, indexes []int, edit func(*Found) error) error {
 	return s.changeSources(ctx, func(tx *sql.Tx) error {
 		for _, index := range indexes {
@@ -103,8 +105,8 @@ func (s *Store) EditFound(ctx context.Context, list string, indexes []int, edit 
 			if err := edit(&f); err != nil {
 				return err
 			}
-			_, err = tx.ExecContext(ctx, `UPDATE source_found SET given = ?, address = ?, state = ?, reason = ?, said = ?, source_id = ?, wish = ?, dropped = ?, sealed = ?
-				WHERE list_id = ? AND place = ?`, f.Given, f.Address, f.State, f.Reason, f.Said, orNull(string(f.Source)), f.Wish, f.Dropped, f.Sealed, list, index)
+			_, err = tx.ExecContext(ctx, `UPDATE source_found SET given = ?, address = ?, state = ?, reason = ?, said = ?, source_id = ?, wish = ?, dropped = ?, ask = ?, sealed = ?
+				WHERE list_id = ? AND place = ?`, f.Given, f.Address, f.State, f.Reason, f.Said, orNull(string(f.Source)), f.Wish, f.Dropped, f.Ask, f.Sealed, list, index)
 			if err != nil {
 				return err
 			}

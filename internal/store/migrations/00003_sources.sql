@@ -87,6 +87,7 @@ CREATE TABLE source_found (
     source_id TEXT REFERENCES sources (id) ON DELETE SET NULL,
     wish      TEXT NOT NULL DEFAULT '', -- JSON: where it is to go; empty until somebody said so
     dropped   INTEGER NOT NULL DEFAULT 0,
+    ask       INTEGER NOT NULL,         -- the instance has to be asked what it is
     sealed    TEXT NOT NULL,            -- the address as it was given, and the candidates
     PRIMARY KEY (list_id, place)
 );
