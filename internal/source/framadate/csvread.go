@@ -133,6 +133,9 @@ func (p *page) resolve(s *sheet) {
 			date = walked(c.month, number)
 		}
 		o.Date = date
+		if date == "" {
+			o.Day = oneLine(c.day + " " + c.month)
+		}
 		if c.unix != 0 {
 			o.Offset, _ = offsetOf(date, c.unix)
 		}

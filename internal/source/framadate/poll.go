@@ -85,8 +85,9 @@ type Status struct {
 type Option struct {
 	Label string `json:"label"` // for people: "2026-12-14 9h", "Pizza"
 
-	// Of a poll of dates. Date is empty if it could not be told.
-	Date   string `json:"date,omitempty"`   // "2026-12-14"
+	// Of a poll of dates. Date is empty if it could not be told; Day is then what the instance writes.
+	Date   string `json:"date,omitempty"` // "2026-12-14"
+	Day    string `json:"day,omitempty"`
 	Moment string `json:"moment,omitempty"` // as it was written: "9h", "soir"
 	// Start and End are what the moment means, if it means a time: RFC 3339, "2026-12-14T09:00:00+01:00", or without a
 	// zone where the instance's is not known. End is empty if only a start was written.
@@ -165,13 +166,15 @@ func (p *Poll) finish() {
 
 // describe fills in what the date and the moment mean.
 func (o *Option) describe() {
-	o.Label = strings.TrimSpace(strings.TrimSpace(o.Date) + " " + strings.TrimSpace(o.Moment))
 	o.Start, o.End = "", ""
 	day, err := time.Parse(time.DateOnly, o.Date)
 	if err != nil {
 		o.Date = ""
+		o.Label = strings.TrimSpace(strings.TrimSpace(o.Day) + " " + strings.TrimSpace(o.Moment))
 		return
 	}
+	o.Day = ""
+	o.Label = strings.TrimSpace(o.Date + " " + strings.TrimSpace(o.Moment))
 	from, to, ok := parseMoment(o.Moment)
 	if !ok {
 		return
@@ -252,7 +255,7 @@ func (p *Poll) clean() {
 	p.Description.HTML = sanitize(bounded(p.Description.HTML))
 	for i := range p.Options {
 		o := &p.Options[i]
-		o.Label, o.Moment, o.Markdown, o.HTML = bounded(o.Label), bounded(o.Moment), bounded(o.Markdown), sanitize(bounded(o.HTML))
+		o.Label, o.Day, o.Moment, o.Markdown, o.HTML = bounded(o.Label), bounded(o.Day), bounded(o.Moment), bounded(o.Markdown), sanitize(bounded(o.HTML))
 		if !validOffset(o.Offset) {
 			o.Offset = ""
 		}
