@@ -32,6 +32,19 @@ type backupCmd struct {
 	Find backupFindCmd `cmd:"" help:"List the pads, polls and sheets that texts, mails or bookmarks name."`
 }
 
+// Help is the text below the usage.
+func (backupCmd) Help() string {
+	return `Addresses, and last the directory; or the directory alone, to bring it up to date:
+
+    havre backup https://pads.example.org/p/notes ~/Pads
+    havre backup --from bookmarks.html ~/Pads
+    havre backup ~/Pads --watch
+
+All that "havre backup" takes is in: havre backup save --help
+
+` + backupExitCodes
+}
+
 // backupFlags are those of all commands that ask instances.
 type backupFlags struct {
 	Contact      string `env:"HAVRE_CONTACT" placeholder:"MAIL|URL" help:"Where administrators of instances reach whoever runs this; it is sent with each request."`

@@ -79,6 +79,7 @@ func (c *backupFindCmd) ask(ctx context.Context, con *console, client *source.Cl
 	var mu sync.Mutex
 	instances := map[string]string{}
 	queue := &findQueue{}
+	show.paused = func() (string, time.Time) { return longestPause(client, &queue.JobList) }
 	queue.work = func(ctx context.Context, i int) {
 		f := &found[i]
 		certain := f.Kinds[0].Likelihood == source.Certain

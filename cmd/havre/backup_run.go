@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -63,6 +64,10 @@ func openBackup(con *console, registry *source.Registry, h *homeFlag, flags back
 }
 
 func (b *backup) open(h *homeFlag, flags backupFlags, path string) error {
+	// The lock's directory is for the person only; that of the copies need not be.
+	if err := os.MkdirAll(path, 0o777); err != nil {
+		return fmt.Errorf("make the directory for copies: %w", err)
+	}
 	own, err := home.Open(filepath.Join(path, source.OwnDir))
 	if err != nil {
 		return fmt.Errorf("open the directory: %w", err)
@@ -99,7 +104,23 @@ func (b *backup) open(h *homeFlag, flags backupFlags, path string) error {
 		Contact: flags.Contact, Version: programVersion(), AllowPrivate: flags.AllowPrivate, Budgets: b.state.budgets(), Logger: b.con.log,
 	})
 	b.show = newBackupShow(b.con)
+	b.show.paused = func() (string, time.Time) { return longestPause(b.client, &b.JobList) }
 	return nil
+}
+
+// longestPause returns which instance keeps due jobs waiting for longest, and until when; empty if none does.
+func longestPause(c *source.Client, jobs *source.JobList) (instance string, until time.Time) {
+	now := time.Now()
+	due, err := jobs.Instances(context.Background(), now)
+	if err != nil {
+		return "", time.Time{}
+	}
+	for _, one := range due {
+		if at := c.Ready(one); at.After(now) && at.After(until) {
+			instance, until = one, at
+		}
+	}
+	return instance, until
 }
 
 func (b *backup) close() {

@@ -19,22 +19,25 @@ import (
 // backupShow tells a person how a backup goes: a line for each document about which there is something to say, and on
 // a terminal one line below that says what is being done. It is safe for concurrent use.
 type backupShow struct {
-	con     *console
-	all     bool // unchanged documents, too
-	width   func() int
-	clock   bool // lines begin with the time
-	started bool
+	con   *console
+	all   bool // unchanged documents, too
+	width func() int
+	clock bool // lines begin with the time
+	// paused returns the instance that keeps documents waiting for longest, and until when.
+	paused func() (instance string, until time.Time)
 
 	mu      sync.Mutex // guards what follows
 	total   int
 	counts  map[source.Outcome]int
 	dropped int
-	busy    []string // instances with which somebody is talking
-	drawn   bool
+	// forbidden says that an address leads to a private network.
+	forbidden bool
+	busy      []string // instances with which somebody is talking
+	drawn     string   // the line below, as it is on the terminal
 }
 
 func newBackupShow(con *console) *backupShow {
-	s := &backupShow{con: con, all: con.log.Enabled(context.Background(), slog.LevelDebug), counts: map[source.Outcome]int{}}
+	s := &backupShow{con: con, all: con.log.Enabled(context.Background(), slog.LevelDebug), counts: map[source.Outcome]int{}, paused: func() (string, time.Time) { return "", time.Time{} }}
 	if f, ok := con.err.(*os.File); ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb" {
 		s.width = func() int {
 			if w, _, err := term.GetSize(int(f.Fd())); err == nil {
@@ -90,17 +93,21 @@ func (s *backupShow) draw() {
 	if fresh := s.counts[source.OutcomeNew] + s.counts[source.OutcomeChanged]; fresh > 0 && !s.clock {
 		text += fmt.Sprintf(", %s saved", grouped(int64(fresh)))
 	}
-	if names := slices.Compact(slices.Sorted(slices.Values(s.busy))); len(names) > 0 {
-		text += "  " + strings.Join(names, ", ")
+	if instance, until := s.paused(); instance != "" {
+		text += fmt.Sprintf("; %s takes no more until %s", hostOf(instance), until.Local().Format("15:04:05"))
+	} else if names := slices.Compact(slices.Sorted(slices.Values(s.busy))); len(names) > 0 {
+		text += "; asking " + strings.Join(names, ", ")
 	}
-	fmt.Fprintf(s.con.err, "\r\x1b[K%s", shorten(text, s.width()-1))
-	s.drawn = true
+	if text = shorten(text, s.width()-1); text != s.drawn {
+		fmt.Fprintf(s.con.err, "\r\x1b[K%s", text)
+		s.drawn = text
+	}
 }
 
 func (s *backupShow) clear() {
-	if s.drawn {
+	if s.drawn != "" {
 		fmt.Fprint(s.con.err, "\r\x1b[K")
-		s.drawn = false
+		s.drawn = ""
 	}
 }
 
@@ -146,6 +153,7 @@ func (s *backupShow) done(r *backupRecord, result source.Result) {
 		return
 	}
 	s.counts[result.Outcome]++
+	s.forbidden = s.forbidden || result.Reason == source.ReasonForbidden
 	if result.Outcome == source.OutcomeUnchanged && !s.all {
 		return
 	}
@@ -227,11 +235,15 @@ func (s *backupShow) verdict() error {
 	away := s.counts[source.OutcomeUnreachable] + s.counts[source.OutcomeLimited]
 	switch {
 	case s.counts[source.OutcomeFailed] > 0:
-		return &backupError{exitFailed, counted(int64(s.counts[source.OutcomeFailed]), "document") + " could not be saved"}
+		text := counted(int64(s.counts[source.OutcomeFailed]), "document") + " could not be saved"
+		if s.forbidden {
+			text += "; --allow-private allows addresses on this machine and in private networks"
+		}
+		return &backupError{exitFailed, text}
 	case s.counts[source.OutcomeSuspect] > 0:
 		return &backupError{exitSuspect, counted(int64(s.counts[source.OutcomeSuspect]), "document") + " to look at: the copy is suspect; --accept ADDRESS takes it for good"}
 	case gone > 0:
-		return &backupError{exitGone, counted(int64(gone), "document") + " gone or not to be read; the last copies stay"}
+		return &backupError{exitGone, counted(int64(gone), "document") + " gone or not to be read; what was saved stays, and --forget ADDRESS stops looking"}
 	case away > 0:
 		return &backupError{exitUnreachable, counted(int64(away), "document") + " could not be asked for now"}
 	}

@@ -36,10 +36,10 @@ func (g *guard) check(addr netip.Addr) error {
 		return nil
 	}
 	if !public(addr) {
-		return Errorf(ReasonForbidden, "the address leads to the network of this machine (%s); that is allowed by whoever runs it", addr)
+		return Errorf(ReasonForbidden, "the address leads into a private network (%s), which is not allowed here", addr)
 	}
 	if g.own.contains(addr) {
-		return Errorf(ReasonForbidden, "the address leads to this machine (%s); that is allowed by whoever runs it", addr)
+		return Errorf(ReasonForbidden, "the address leads back to this machine (%s), which is not allowed here", addr)
 	}
 	return nil
 }
