@@ -3,7 +3,7 @@
 // Syncthing for the way from one machine to another.
 //
 //	go run ./bench                 everything
-//	go run ./bench -only sync      one part only: commit, import, large, sync, idle, web; several with commas
+//	go run ./bench -only sync      one part only: commit, import, large, sync, idle, web, pads; several with commas
 //	go run ./bench -rounds 5       medians of five instead of three
 //	go run ./bench -dir /mnt/x     where the data goes (default: the temporary directory)
 //
@@ -104,6 +104,7 @@ var allParts = []part{
 	{"sync", benchSync},
 	{"idle", benchIdle},
 	{"web", benchWeb},
+	{"pads", benchPads},
 }
 
 func partNames() []string {

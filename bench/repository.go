@@ -29,6 +29,10 @@ func runChild(args []string) int {
 		err = putFile(ctx, args[1], args[2], svn.Path(args[3]))
 	case "cat": // REPOSITORY PATH
 		err = catFile(ctx, args[1], svn.Path(args[2]))
+	case "pad": // FILE INDEX
+		err = readPad(args[1], args[2])
+	case "pad-at": // FILE INDEX REVISION
+		err = padAt(args[1], args[2], args[3])
 	case "nothing":
 		var repo *fsfs.Repository
 		if repo, err = fsfs.Open(args[1], fsfs.Options{}); err == nil {
