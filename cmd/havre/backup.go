@@ -227,7 +227,7 @@ func findIn(con *console, registry *source.Registry, name string) ([]source.Foun
 	if filepath.Base(name) != "-" {
 		found, err := registry.FindFile(name)
 		if err != nil {
-			return nil, err //nolint:wrapcheck // it names the file
+			return nil, err
 		}
 		return found, nil
 	}

@@ -45,7 +45,7 @@ type backup struct {
 	retries map[string]int
 	stale   bool // the index has to be written again
 	lives   sync.WaitGroup
-	ctx     context.Context //nolint:containedctx // of run, for what is followed: collections add to it
+	ctx     context.Context // of run, for what is followed: collections add to it
 }
 
 // openBackup opens the directory of copies, which is made if that is wanted, and locks it.
@@ -79,7 +79,7 @@ func (b *backup) open(h *homeFlag, flags backupFlags, path string) error {
 		return fmt.Errorf("lock the directory: %w", err)
 	}
 	if b.dir, err = source.OpenDirectory(path, nil); err != nil {
-		return err //nolint:wrapcheck // it names the directory
+		return err
 	}
 	b.state = &backupState{dir: b.dir}
 	if err := b.state.open(); err != nil {
@@ -341,7 +341,7 @@ func (b *backup) look(ctx context.Context, r *backupRecord) (source.Result, erro
 	if r.Address.Collection != "" {
 		return b.list(ctx, p, secrets, r), nil
 	}
-	return source.Check(ctx, b.client, p, secrets, b.dir, &r.Item) //nolint:wrapcheck // the context's
+	return source.Check(ctx, b.client, p, secrets, b.dir, &r.Item)
 }
 
 // failed notes an error as the document's result.
@@ -472,5 +472,5 @@ func (b *backup) writeIndex() error {
 		}
 	}
 	b.stale = false
-	return b.dir.WriteIndex(b.title, entries) //nolint:wrapcheck // it names the file
+	return b.dir.WriteIndex(b.title, entries)
 }

@@ -68,7 +68,7 @@ func (s *backupState) open() error {
 	}
 	format, err := root.ReadFile(backupFormat)
 	if errors.Is(err, fs.ErrNotExist) {
-		return s.dir.WriteFile(backupFormat, []byte(formatOne)) //nolint:wrapcheck // it names the file
+		return s.dir.WriteFile(backupFormat, []byte(formatOne))
 	}
 	if err != nil {
 		return fmt.Errorf("read the format of the backup: %w", err)
@@ -107,7 +107,7 @@ func (s *backupState) save(r *backupRecord) error {
 	if err != nil {
 		return fmt.Errorf("note what was saved: %w", err)
 	}
-	return s.dir.WriteFile(path.Join(backupItems, r.id()+".json"), append(data, '\n')) //nolint:wrapcheck // it names the file
+	return s.dir.WriteFile(path.Join(backupItems, r.id()+".json"), append(data, '\n'))
 }
 
 // remove removes a record.
@@ -134,7 +134,7 @@ func (s *backupState) saveBudgets(list map[string]source.Budget) error {
 	if err != nil {
 		return fmt.Errorf("note what instances take: %w", err)
 	}
-	return s.dir.WriteFile(backupBudgets, data) //nolint:wrapcheck // it names the file
+	return s.dir.WriteFile(backupBudgets, data)
 }
 
 // secretStore keeps the secrets of documents in the person's configuration directory, each encrypted (AES-GCM) in a file
@@ -174,7 +174,7 @@ func (s *secretStore) open(create bool) error {
 			return errors.Join(fmt.Errorf("make the key for secrets: %w", err), os.Remove(name))
 		}
 	} else if err != nil {
-		return err //nolint:wrapcheck // for the caller to tell apart
+		return err
 	}
 	if len(key) != 32 {
 		return fmt.Errorf("%s is damaged", name)
@@ -242,7 +242,7 @@ func (s *secretStore) put(address string, v source.Secrets) error {
 	}
 	name := s.file(address)
 	temp := name + ".new"
-	if err := os.WriteFile(temp, aead.Seal(nil, nil, plain, []byte(address)), 0o600); err != nil {
+	if err := os.WriteFile(temp, aead.Seal(nil, nil, plain, []byte(address)), 0o600); err != nil { //nolint:gosec // Seal makes the nonce
 		return fmt.Errorf("keep secrets: %w", err)
 	}
 	if err := os.Rename(temp, name); err != nil {

@@ -242,7 +242,7 @@ func (c *Client) DialContext(ctx context.Context, network, address string) (net.
 	defer release()
 	conn, err := c.dial(ctx, network, address)
 	if err != nil {
-		return nil, c.explain(h, (&http.Request{Method: "CONNECT", URL: &url.URL{Host: address}}).WithContext(ctx), err, false)
+		return nil, c.explain(h, (&http.Request{Method: http.MethodConnect, URL: &url.URL{Host: address}}).WithContext(ctx), err, false)
 	}
 	return conn, nil
 }

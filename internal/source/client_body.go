@@ -21,7 +21,7 @@ var (
 type boundedBody struct {
 	idle    time.Duration
 	body    io.ReadCloser
-	ctx     context.Context //nolint:containedctx // of the one request whose answer this is
+	ctx     context.Context // of the one request whose answer this is
 	cancel  context.CancelCauseFunc
 	timer   *time.Timer
 	total   *time.Timer
@@ -152,7 +152,7 @@ func (m *markedReader) Read(p []byte) (int, error) {
 	if err != nil && !errors.Is(err, io.EOF) {
 		m.err = err
 	}
-	return n, err //nolint:wrapcheck // io.Reader's errors are the reader's
+	return n, err
 }
 
 // Size returns its length in bytes.

@@ -229,11 +229,11 @@ func (h *host) delay(now time.Time, counted bool) (time.Duration, error) {
 			if h.counting > 0 {
 				return -1, nil
 			}
-			if wait := b.renewed().Sub(now); wait > h.options.MaxWait {
+			wait := b.renewed().Sub(now)
+			if wait > h.options.MaxWait {
 				return 0, h.limited(b.renewed())
-			} else {
-				return wait + jitter(time.Second), nil
 			}
+			return wait + jitter(time.Second), nil
 		}
 	}
 	if h.tokens.Limit() != rate.Inf && h.tokens.TokensAt(now) < 1 {
@@ -390,21 +390,17 @@ func resetTime(header http.Header, text string, now time.Time) (time.Time, bool)
 	if err != nil || !(n >= 0 && n < 1e15) {
 		return time.Time{}, false
 	}
-	left := time.Duration(0)
-	switch {
-	case n < 1e8:
-		left = time.Duration(min(n, maxPause.Seconds()) * float64(time.Second))
-	default:
-		if n > 1e11 {
-			n /= 1000
-		}
-		theirs := now
-		if date, err := http.ParseTime(header.Get("Date")); err == nil {
-			theirs = date
-		}
-		left = time.Unix(int64(n), 0).Sub(theirs)
+	if n < 1e8 {
+		return now.Add(time.Duration(min(n, maxPause.Seconds()) * float64(time.Second))), true
 	}
-	return now.Add(min(max(left, 0), maxPause)), true
+	if n > 1e11 {
+		n /= 1000
+	}
+	theirs := now
+	if date, err := http.ParseTime(header.Get("Date")); err == nil {
+		theirs = date
+	}
+	return now.Add(min(max(time.Unix(int64(n), 0).Sub(theirs), 0), maxPause)), true
 }
 
 // retryAfter reads how long to wait: seconds, or a time (RFC 9110, 10.2.3).
@@ -429,7 +425,7 @@ func jitter(d time.Duration) time.Duration {
 	if d <= 0 {
 		return 0
 	}
-	return rand.N(d)
+	return rand.N(d) //nolint:gosec // nobody gains by guessing it
 }
 
 func later(a, b time.Time) time.Time {

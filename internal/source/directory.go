@@ -217,7 +217,7 @@ func (d *Directory) writeOne(ctx context.Context, f File) (written, error) {
 	defer in.Close()
 	return d.put(f.Ext, func(w io.Writer) error {
 		_, err := io.Copy(w, &contextReader{ctx: ctx, r: in})
-		return err //nolint:wrapcheck // by put
+		return err
 	})
 }
 
@@ -270,19 +270,19 @@ func (d *Directory) replace(name string, f written, old string, now time.Time) (
 func (d *Directory) digest(name string) (string, error) {
 	info, err := d.root.Lstat(name)
 	if err != nil {
-		return "", err //nolint:wrapcheck // for the caller to tell apart
+		return "", err
 	}
 	if !info.Mode().IsRegular() {
 		return "", errors.New(name + " is no file")
 	}
 	f, err := d.root.Open(name)
 	if err != nil {
-		return "", err //nolint:wrapcheck // for the caller to tell apart
+		return "", err
 	}
 	defer f.Close()
 	h := sha256.New()
 	if _, err := io.Copy(h, f); err != nil {
-		return "", err //nolint:wrapcheck // for the caller to tell apart
+		return "", err
 	}
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
@@ -324,7 +324,7 @@ func (d *Directory) discard(files []written) {
 func (d *Directory) WriteFile(name string, content []byte) error {
 	one, err := d.put("", func(w io.Writer) error {
 		_, err := w.Write(content)
-		return err //nolint:wrapcheck // by put
+		return err
 	})
 	if err != nil {
 		return err
@@ -356,7 +356,7 @@ func (d *Directory) WriteIndex(title string, entries []IndexEntry) error {
 		}
 		one, err := d.put(f.ext, func(w io.Writer) error {
 			_, err := w.Write(f.content)
-			return err //nolint:wrapcheck // by put
+			return err
 		})
 		if err != nil {
 			return err
@@ -376,11 +376,11 @@ func (d *Directory) WriteIndex(title string, entries []IndexEntry) error {
 func (d *Directory) head(name string) ([]byte, error) {
 	f, err := d.root.Open(name)
 	if err != nil {
-		return nil, err //nolint:wrapcheck // for the caller to tell apart
+		return nil, err
 	}
 	defer f.Close()
 	head, err := io.ReadAll(io.LimitReader(f, 4096))
-	return head, err //nolint:wrapcheck // for the caller to tell apart
+	return head, err
 }
 
 // validExt says whether a provider's extension is one: it becomes part of a file's name.
@@ -391,7 +391,7 @@ func validExt(ext string) bool {
 }
 
 type contextReader struct {
-	ctx context.Context //nolint:containedctx // of the one call of io.Copy
+	ctx context.Context // of the one call of io.Copy
 	r   io.Reader
 }
 
@@ -410,5 +410,5 @@ type countingWriter struct {
 func (c *countingWriter) Write(p []byte) (int, error) {
 	n, err := c.w.Write(p)
 	c.n += int64(n)
-	return n, err //nolint:wrapcheck // io.Writer's errors are the writer's
+	return n, err
 }

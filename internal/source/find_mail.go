@@ -147,7 +147,7 @@ func (a *alphabetReader) Read(p []byte) (int, error) {
 			}
 		}
 		if len(kept) > 0 || err != nil || len(p) == 0 {
-			return len(kept), err //nolint:wrapcheck // io.Reader's errors are the reader's
+			return len(kept), err
 		}
 	}
 }

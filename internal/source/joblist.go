@@ -59,7 +59,7 @@ func (l *JobList) Take(_ context.Context, instance string, now time.Time, limit 
 	h := l.instances[instance]
 	var jobs []Job
 	for h != nil && len(*h) > 0 && len(jobs) < limit && !(*h)[0].due.After(now) {
-		jobs = append(jobs, heap.Pop(h).(dueJob).Job) //nolint:errcheck,forcetypeassert // that is what Put pushed
+		jobs = append(jobs, heap.Pop(h).(dueJob).Job) //nolint:errcheck // that is what Put pushed
 	}
 	if h != nil && len(*h) == 0 {
 		delete(l.instances, instance)
@@ -91,7 +91,7 @@ type jobHeap []dueJob
 func (h jobHeap) Len() int           { return len(h) }
 func (h jobHeap) Less(i, j int) bool { return h[i].due.Before(h[j].due) }
 func (h jobHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
-func (h *jobHeap) Push(x any)        { *h = append(*h, x.(dueJob)) } //nolint:errcheck,forcetypeassert // heap's contract
+func (h *jobHeap) Push(x any)        { *h = append(*h, x.(dueJob)) } //nolint:errcheck // heap's contract
 func (h *jobHeap) Pop() any {
 	last := (*h)[len(*h)-1]
 	*h = (*h)[:len(*h)-1]

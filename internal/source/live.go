@@ -31,16 +31,9 @@ func Live(ctx context.Context, c *Client, f Follower, secrets Secrets, target Ta
 	l.changed = make(chan struct{}, 1)
 	whole.Go(func() { l.fetchWhole(ctx) })
 	d := Document{Address: item.Address, Secrets: secrets, State: item.State}
-	err := f.Follow(ctx, c, d, alive, func(got *Copy) error { return l.save(ctx, got) })
-	over := ctx.Err() != nil
+	l.ended(ctx, f.Follow(ctx, c, d, alive, func(got *Copy) error { return l.save(ctx, got) }))
 	stop(nil)
 	whole.Wait()
-	if err == nil || over {
-		return nil
-	}
-	r := Result{When: time.Now().UTC()}
-	r.failed(err)
-	l.note(r)
 	return nil
 }
 
@@ -67,6 +60,13 @@ func (l *live) check(ctx context.Context) (Result, error) {
 	return r, err
 }
 
+// ended notes why following ended, if that was not the context's end.
+func (l *live) ended(ctx context.Context, err error) {
+	if err != nil && ctx.Err() == nil {
+		l.note(FailedResult(time.Now(), err))
+	}
+}
+
 // note records a result that is not of a check.
 func (l *live) note(r Result) {
 	l.mu.Lock()
@@ -78,7 +78,7 @@ func (l *live) note(r Result) {
 // save saves what the follower read. What is suspect waits for the whole document, which decides: who replaces all of
 // a text has it empty for a moment.
 func (l *live) save(ctx context.Context, got *Copy) error {
-	defer got.Close()
+	defer got.Close() //nolint:errcheck // what could be left lies in the temporary directory
 	if got.Suspect != "" || got.Unchanged {
 		l.wholeSoon()
 		return nil

@@ -139,9 +139,9 @@ func check(ctx context.Context, c *Client, p Provider, secrets Secrets, target T
 	}
 	got, err := p.Fetch(ctx, c, d)
 	if err != nil {
-		return err //nolint:wrapcheck // it is for Result.failed
+		return err
 	}
-	defer got.Close()
+	defer got.Close() //nolint:errcheck // what could be left lies in the temporary directory
 	if got.Unchanged {
 		r.Outcome = OutcomeUnchanged
 		item.take(got, len(got.State) > 0)

@@ -96,10 +96,18 @@ func TestLifetime(t *testing.T) {
 		instance, name string
 		days           int
 	}{
-		{"https://quotidien.framapad.org", "x", 1}, {"https://hebdo.framapad.org", "x", 7}, {"https://mensuel.framapad.org", "x", 30},
-		{"https://bimestriel.framapad.org", "x", 60}, {"https://semestriel.framapad.org", "x", 180}, {"https://annuel2.framapad.org", "x", 365},
-		{"https://pad.riseup.net", "x", 60}, {"https://pad.riseup.net", "x-keep", 365}, {"https://pad.riseup.net", "x-tmp", 1},
-		{"https://annuel.framapad.org.evil.example", "x", 0}, {"https://pads.example.org", "x", 0}, {"https://mypads.framapad.org", "x", 0},
+		{"https://quotidien.framapad.org", "x", 1},
+		{"https://hebdo.framapad.org", "x", 7},
+		{"https://mensuel.framapad.org", "x", 30},
+		{"https://bimestriel.framapad.org", "x", 60},
+		{"https://semestriel.framapad.org", "x", 180},
+		{"https://annuel2.framapad.org", "x", 365},
+		{"https://pad.riseup.net", "x", 60},
+		{"https://pad.riseup.net", "x-keep", 365},
+		{"https://pad.riseup.net", "x-tmp", 1},
+		{"https://annuel.framapad.org.evil.example", "x", 0},
+		{"https://pads.example.org", "x", 0},
+		{"https://mypads.framapad.org", "x", 0},
 	} {
 		days, ok := source.Lifetime(source.Address{Instance: c.instance, Name: c.name})
 		if days != c.days || ok != (c.days > 0) {

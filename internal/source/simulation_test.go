@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"strings"
@@ -100,10 +101,9 @@ type simInstance struct {
 	random *rand.Rand
 	window *window // its limit, or nil
 
-	healed       atomic.Bool
-	now, most    atomic.Int64
-	downFrom, to time.Time
-	mu           sync.Mutex // guards random
+	healed    atomic.Bool
+	now, most atomic.Int64
+	mu        sync.Mutex // guards random
 }
 
 func (i *simInstance) chance(p float64) bool {
@@ -118,9 +118,7 @@ func (i *simInstance) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if i.window != nil {
 		answer := &recorder{header: http.Header{}}
 		i.window.ServeHTTP(answer, r)
-		for key, values := range answer.header {
-			w.Header()[key] = values
-		}
+		maps.Copy(w.Header(), answer.header)
 		if answer.status != 0 {
 			w.WriteHeader(answer.status)
 			return

@@ -86,7 +86,7 @@ func (Provider) get(ctx context.Context, c *source.Client, d source.Document) (*
 	defer source.Drain(resp.Body)
 	switch {
 	case resp.StatusCode == http.StatusNotModified:
-		return nil, nil //nolint:nilnil // nothing has changed
+		return nil, nil
 	case resp.StatusCode == http.StatusNotFound:
 		return nil, source.Errorf(source.ReasonGone, "there is no such note")
 	case resp.StatusCode == http.StatusForbidden:
