@@ -1,15 +1,12 @@
 package etherpad
 
 import (
-	"bytes"
-	"io"
 	"maps"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/havre-cloud/havre/internal/source"
-	"github.com/havre-cloud/havre/internal/source/etherpad/changeset"
 )
 
 // emit makes a copy of what is in none, and hands it over.
@@ -26,7 +23,7 @@ func (f *follower) emit() error {
 		return f.changed(c)
 	}
 	var err error
-	if c.Files, err = liveFiles(f.text, f.doc.Address, f.authors); err != nil {
+	if c.Files, err = renderFiles(f.text, f.doc.Address, f.authors); err != nil {
 		return err
 	}
 	if f.time > 0 {
@@ -48,28 +45,4 @@ func (f *follower) emit() error {
 		f.filled = filled
 	}
 	return f.changed(c)
-}
-
-// liveFiles returns the forms of a pad that need nothing but its present text, the same bytes as a whole copy has.
-func liveFiles(t *changeset.Text, a source.Address, authors map[string]Author) ([]source.File, error) {
-	var files []source.File
-	for _, form := range []struct {
-		ext    string
-		render func(io.Writer) error
-	}{
-		{".txt", func(w io.Writer) error { return RenderText(w, t) }},
-		{".html", func(w io.Writer) error {
-			return RenderHTML(w, t, Page{Title: title(a.Name), Source: a.URL, Authors: authors})
-		}},
-		{".md", func(w io.Writer) error { return RenderMarkdown(w, t) }},
-	} {
-		var b bytes.Buffer
-		if err := form.render(&b); err != nil {
-			return nil, err
-		}
-		files = append(files, source.File{Ext: form.ext, Size: int64(b.Len()), Open: func() (io.ReadCloser, error) {
-			return io.NopCloser(bytes.NewReader(b.Bytes())), nil
-		}})
-	}
-	return files, nil
 }
