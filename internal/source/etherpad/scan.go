@@ -28,7 +28,7 @@ func eachRecord(r io.ReaderAt, size int64, f func(key string, raw jsontext.Value
 	dec := jsontext.NewDecoder(b, jsonOptions...)
 	wrong := func(err error) error {
 		// What the decoder says has the keys, and these the pad's name.
-		problem := fmt.Sprintf("after %d bytes", dec.InputOffset())
+		problem := fmt.Sprintf("at byte %d", dec.InputOffset())
 		_, syntax := errors.AsType[*jsontext.SyntacticError](err)
 		switch {
 		case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
