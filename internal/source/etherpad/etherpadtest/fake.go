@@ -51,6 +51,7 @@ type Fake struct {
 	readOnly map[string]string // read-only id to name
 	groups   map[string]bool
 	sessions map[string]string // session to group
+	lasting  map[string][]string // session to author and when it ends
 	authors  map[string]*fakeAuthor
 	sockets  map[*fakeSocket]bool
 	exports  window
@@ -138,6 +139,7 @@ func (o FakeOptions) filled() FakeOptions {
 func (f *Fake) forget() {
 	f.pads, f.readOnly, f.groups = map[string]*fakePad{}, map[string]string{}, map[string]bool{}
 	f.sessions, f.authors, f.tokens = map[string]string{}, map[string]*fakeAuthor{}, map[string]bool{}
+	f.lasting = map[string][]string{}
 }
 
 func (f *Fake) serve(l net.Listener) {

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/havre-cloud/havre/internal/source/etherpad/changeset"
@@ -38,6 +39,7 @@ func (f *Fake) apiVersion(w http.ResponseWriter, _ *http.Request) {
 var functions = map[string]string{
 	"createPad": "1", "deletePad": "1", "getText": "1", "setText": "1", "getReadOnlyID": "1", "createGroup": "1",
 	"createGroupPad": "1", "listPads": "1", "setPublicStatus": "1", "createAuthor": "1", "createSession": "1",
+	"createAuthorIfNotExistsFor": "1", "listSessionsOfAuthor": "1",
 	"listAllGroups": "1.1", "listAllPads": "1.2.1", "saveRevision": "1.2.11",
 }
 
@@ -111,10 +113,29 @@ func (f *Fake) call(function string, arg func(string) string) (any, error) {
 		author := id("a.", fmt.Sprint(f.address, len(f.authors)), 16)
 		f.authors[author] = &fakeAuthor{Name: arg("name"), Color: 1}
 		return map[string]any{"authorID": author}, nil
+	case "createAuthorIfNotExistsFor":
+		author := id("a.", f.address+arg("authorMapper"), 16)
+		if f.authors[author] == nil {
+			f.authors[author] = &fakeAuthor{Name: arg("name"), Color: 1}
+		}
+		return map[string]any{"authorID": author}, nil
 	case "createSession":
+		if !f.groups[arg("groupID")] {
+			return nil, fmt.Errorf("groupID does not exist")
+		}
 		session := id("s.", fmt.Sprint(f.address, len(f.sessions)), 16)
 		f.sessions[session] = arg("groupID")
+		f.lasting[session] = []string{arg("authorID"), arg("validUntil")}
 		return map[string]any{"sessionID": session}, nil
+	case "listSessionsOfAuthor":
+		list := map[string]any{}
+		for session, of := range f.lasting {
+			until, err := strconv.ParseInt(of[1], 10, 64)
+			if of[0] == arg("authorID") && err == nil {
+				list[session] = map[string]any{"groupID": f.sessions[session], "authorID": of[0], "validUntil": until}
+			}
+		}
+		return list, nil
 	case "listAllPads":
 		return map[string]any{"padIDs": f.padNames()}, nil
 	case "listAllGroups":
