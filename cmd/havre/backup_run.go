@@ -424,7 +424,10 @@ func (b *backup) follow(ctx context.Context, f source.Follower, r *backupRecord)
 			secrets.Author, err = b.secrets.author(r.Address.Instance)
 		}
 		if err != nil {
-			b.show.say(r, "the document cannot be followed: "+err.Error())
+			b.show.say(r, "the document is not followed, but looked at from time to time: "+err.Error())
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			b.Put(source.Job{ID: r.Address.URL, Instance: r.Address.Instance}, source.Next(r.History, time.Now(), r.Address.URL))
 			return
 		}
 		// A copy, for the index reads the record meanwhile.

@@ -16,6 +16,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"github.com/havre-cloud/havre/internal/source"
 )
@@ -140,8 +141,12 @@ func (s *backupState) saveBudgets(list map[string]source.Budget) error {
 // secretStore keeps the secrets of documents in the person's configuration directory, each encrypted (AES-GCM) in a file
 // of its own whose name tells nothing. The key lies beside them, readable by the person only: what is copied or
 // synchronised of the documents' directory has neither.
+//
+// It is safe for concurrent use.
 type secretStore struct {
 	dir string
+
+	mu  sync.Mutex // guards key, and that what is read and written again is not written by others meanwhile
 	key []byte
 }
 
@@ -153,6 +158,7 @@ type storedSecrets struct {
 // openSecrets opens the store; nothing is made before the first secret.
 func openSecrets(dir string) *secretStore { return &secretStore{dir: dir} }
 
+// open reads the key, or makes one. The caller holds the lock.
 func (s *secretStore) open(create bool) error {
 	if s.key != nil {
 		return nil
@@ -192,6 +198,12 @@ func (s *secretStore) file(address string) string {
 
 // get returns the secrets of an address, empty if there are none.
 func (s *secretStore) get(address string) (source.Secrets, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.read(address)
+}
+
+func (s *secretStore) read(address string) (source.Secrets, error) {
 	if err := s.open(false); errors.Is(err, fs.ErrNotExist) {
 		return source.Secrets{}, nil
 	} else if err != nil {
@@ -223,6 +235,12 @@ func (s *secretStore) get(address string) (source.Secrets, error) {
 
 // put keeps the secrets of an address; empty ones are not kept.
 func (s *secretStore) put(address string, v source.Secrets) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.write(address, v)
+}
+
+func (s *secretStore) write(address string, v source.Secrets) error {
 	if v == (source.Secrets{}) {
 		return nil
 	}
@@ -266,13 +284,15 @@ func (s *secretStore) aead() (cipher.AEAD, error) {
 // author returns the token with which documents of an instance are followed, always the same: to their
 // people it is one silent reader.
 func (s *secretStore) author(instance string) (source.Secret, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	key := "author of " + instance
-	v, err := s.get(key)
+	v, err := s.read(key)
 	if err != nil || v.Author != "" {
 		return v.Author, err
 	}
 	random := make([]byte, 15)
 	_, _ = rand.Read(random) // it never fails
 	v.Author = source.Secret("t." + base64.RawURLEncoding.EncodeToString(random))
-	return v.Author, s.put(key, v)
+	return v.Author, s.write(key, v)
 }
