@@ -54,6 +54,7 @@ type cli struct {
 	Run       runCmd       `cmd:"" group:"client" help:"Keep the directories the same, until told to stop."`
 	Status    statusCmd    `cmd:"" group:"client" help:"Show the state of each directory."`
 	Deletions deletionsCmd `cmd:"" group:"client" help:"Let deletions happen that were held back, or undo them."`
+	Source    sourceCmd    `cmd:"" group:"client" help:"Have the server back up pads, polls and sheets into shared folders."`
 	Leave     leaveCmd     `cmd:"" group:"client" help:"Stop keeping a directory the same, or leave the server."`
 
 	Version versionCmd `cmd:"" group:"look" help:"Print the version of the program."`

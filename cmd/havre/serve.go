@@ -18,6 +18,7 @@ import (
 	"github.com/havre-cloud/havre/internal/api/certs"
 	"github.com/havre-cloud/havre/internal/havre"
 	"github.com/havre-cloud/havre/internal/hub"
+	"github.com/havre-cloud/havre/internal/source"
 	"github.com/havre-cloud/havre/internal/store"
 	"github.com/havre-cloud/havre/internal/web"
 )
@@ -37,6 +38,9 @@ type serveCmd struct {
 	Address string `placeholder:"HOST:PORT" help:"How clients reach the server; it goes into invitations, and is remembered."`
 	Name    string `help:"What the server is called on people's machines; it is remembered."`
 	Admin   string `default:"admin" placeholder:"NAME" help:"The first administrator's name, for the first start (default: ${default})."`
+	Contact string `placeholder:"MAIL|URL" help:"Where administrators of pad and poll instances reach you: it goes with each request of backups, and is remembered."`
+	// AllowPrivate is nil where nothing is said.
+	AllowPrivate *bool `negatable:"" help:"Let backups reach addresses of this machine and of private networks; it is remembered."`
 	// TrustedProxy are networks in CIDR notation, or addresses.
 	TrustedProxy []string `placeholder:"CIDR" help:"Networks of reverse proxies that are believed about where a request came from, as in 10.0.0.0/8; may be repeated."`
 	WithParent   bool     `hidden:"" help:"End when standard input does."`
@@ -64,7 +68,9 @@ func (c *serveCmd) Run(ctx context.Context, con *console) error {
 	if err := checkData(c.Data); err != nil {
 		return err
 	}
-	h, err := hub.Open(ctx, c.Data, hub.Options{Logger: con.log, ServerName: c.Name, Version: programVersion()})
+	h, err := hub.Open(ctx, c.Data, hub.Options{
+		Logger: con.log, ServerName: c.Name, Version: programVersion(), Sources: source.NewRegistry(providers()...),
+	})
 	if err != nil {
 		return err
 	}
@@ -102,9 +108,10 @@ func (c *serveCmd) serve(ctx context.Context, con *console, h *hub.Hub) error {
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return h.Run(ctx) })
+	g.Go(func() error { return h.RunSources(ctx) })
 	g.Go(func() error { return trimMemory(ctx) })
 	g.Go(func() error {
-		return api.Serve(ctx, meter.Listener(listener), certificate, api.NewHandler(h, api.Options{Logger: con.log, Pages: pages, Proxies: proxies}), con.log)
+		return api.Serve(ctx, meter.Listener(listener), certificate, api.NewHandler(h, api.Options{Logger: con.log, Pages: pages, Sources: h, Proxies: proxies}), con.log)
 	})
 	return g.Wait()
 }
@@ -157,6 +164,9 @@ func (c *serveCmd) introduce(ctx context.Context, con *console, certificate tls.
 			return err
 		}
 	}
+	if err := c.rememberSources(ctx, a); err != nil {
+		return err
+	}
 	first, err := a.Bootstrap(ctx, c.Admin)
 	if err != nil {
 		return err
@@ -165,6 +175,24 @@ func (c *serveCmd) introduce(ctx context.Context, con *console, certificate tls.
 		return c.firstStart(ctx, con, a, first, certs.Fingerprint(certificate.Leaf))
 	}
 	return c.laterStart(ctx, con, a)
+}
+
+// rememberSources keeps what the command line says about backups of online documents.
+func (c *serveCmd) rememberSources(ctx context.Context, a *admin) error {
+	if c.Contact == "" && c.AllowPrivate == nil {
+		return nil
+	}
+	s, err := a.SourceSettings(ctx)
+	if err != nil {
+		return err
+	}
+	if c.Contact != "" {
+		s.Contact = c.Contact
+	}
+	if c.AllowPrivate != nil {
+		s.PrivateNetwork = *c.AllowPrivate
+	}
+	return a.SetSourceSettings(ctx, s)
 }
 
 func (c *serveCmd) firstStart(ctx context.Context, con *console, a *admin, first *hub.FirstStart, fingerprint string) error {

@@ -27,6 +27,8 @@ type Options struct {
 	Stall time.Duration
 	// Pages answers everything that is not of the protocol: browsers. Not found if nil.
 	Pages http.Handler
+	// Sources are the online documents that are backed up; the server knows nothing of such if nil.
+	Sources Sources
 	// Proxies are the networks of reverse proxies that are believed when they say where a request came
 	// from; none if empty.
 	Proxies []netip.Prefix
@@ -53,6 +55,11 @@ func NewHandler(hub Hub, opts Options) http.Handler {
 	path, handler = havrev1connect.NewSyncServiceHandler(s,
 		s.options(), connect.WithRequestGate(s.gateToken), connect.WithConditionalHandlerOptions(readLimit))
 	mux.Handle(path, handler)
+	if opts.Sources != nil {
+		path, handler = havrev1connect.NewSourceServiceHandler(&sources{opts.Sources},
+			s.options(), connect.WithRequestGate(s.gateToken), connect.WithConditionalHandlerOptions(readLimit))
+		mux.Handle(path, handler)
+	}
 	mux.Handle("GET "+wire.ContentPath, s.raw(s.content))
 	mux.Handle("PUT "+wire.UploadPath, s.raw(s.upload))
 	if opts.Pages != nil {
@@ -87,7 +94,7 @@ func readLimit(spec connect.Spec) []connect.HandlerOption {
 	switch spec.Procedure {
 	case havrev1connect.SyncServiceCommitProcedure:
 		limit = wire.MaxMessage
-	case havrev1connect.SyncServiceFetchProcedure, havrev1connect.SyncServiceReportProcedure:
+	case havrev1connect.SyncServiceFetchProcedure, havrev1connect.SyncServiceReportProcedure, havrev1connect.SourceServiceAddSourcesProcedure:
 		limit = wire.MaxMessage / 8
 	}
 	return []connect.HandlerOption{connect.WithReadMaxBytes(limit)}

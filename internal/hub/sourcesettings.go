@@ -16,8 +16,13 @@ import (
 
 // SourceSettings returns what an administrator said about backups.
 func (h *Hub) SourceSettings(ctx context.Context) (SourceSettings, error) {
+	return h.Admin(store.Console).SourceSettings(ctx)
+}
+
+// SourceSettings is Hub.SourceSettings.
+func (a *Admin) SourceSettings(ctx context.Context) (SourceSettings, error) {
 	var s SourceSettings
-	text, err := h.store.Setting(ctx, store.SettingSources)
+	text, err := a.store.Setting(ctx, store.SettingSources)
 	if err == nil && text != "" {
 		_ = json.Unmarshal([]byte(text), &s) // only the hub writes it
 	}

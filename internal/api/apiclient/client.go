@@ -42,6 +42,7 @@ type Client struct {
 	bulk    *http.Client // HTTP/1.1
 	sync    havrev1connect.SyncServiceClient
 	pairing havrev1connect.PairingServiceClient
+	sources havrev1connect.SourceServiceClient
 }
 
 const (
@@ -69,6 +70,7 @@ func New(opts Options) *Client {
 	)
 	c.sync = havrev1connect.NewSyncServiceClient(c.rpc, base, options)
 	c.pairing = havrev1connect.NewPairingServiceClient(c.rpc, base, options)
+	c.sources = havrev1connect.NewSourceServiceClient(c.rpc, base, options)
 	return c
 }
 

@@ -291,6 +291,67 @@ func (Decision) EnumDescriptor() ([]byte, []int) {
 	return file_havre_v1_havre_proto_rawDescGZIP(), []int{4}
 }
 
+type SourceAction int32
+
+const (
+	SourceAction_SOURCE_ACTION_UNSPECIFIED  SourceAction = 0
+	SourceAction_SOURCE_ACTION_CHECK        SourceAction = 1 // look now
+	SourceAction_SOURCE_ACTION_PAUSE        SourceAction = 2
+	SourceAction_SOURCE_ACTION_RESUME       SourceAction = 3
+	SourceAction_SOURCE_ACTION_REMOVE       SourceAction = 4 // the files stay
+	SourceAction_SOURCE_ACTION_KEEP_GOOD    SourceAction = 5 // of a suspect copy
+	SourceAction_SOURCE_ACTION_KEEP_SUSPECT SourceAction = 6
+)
+
+// Enum value maps for SourceAction.
+var (
+	SourceAction_name = map[int32]string{
+		0: "SOURCE_ACTION_UNSPECIFIED",
+		1: "SOURCE_ACTION_CHECK",
+		2: "SOURCE_ACTION_PAUSE",
+		3: "SOURCE_ACTION_RESUME",
+		4: "SOURCE_ACTION_REMOVE",
+		5: "SOURCE_ACTION_KEEP_GOOD",
+		6: "SOURCE_ACTION_KEEP_SUSPECT",
+	}
+	SourceAction_value = map[string]int32{
+		"SOURCE_ACTION_UNSPECIFIED":  0,
+		"SOURCE_ACTION_CHECK":        1,
+		"SOURCE_ACTION_PAUSE":        2,
+		"SOURCE_ACTION_RESUME":       3,
+		"SOURCE_ACTION_REMOVE":       4,
+		"SOURCE_ACTION_KEEP_GOOD":    5,
+		"SOURCE_ACTION_KEEP_SUSPECT": 6,
+	}
+)
+
+func (x SourceAction) Enum() *SourceAction {
+	p := new(SourceAction)
+	*p = x
+	return p
+}
+
+func (x SourceAction) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (SourceAction) Descriptor() protoreflect.EnumDescriptor {
+	return file_havre_v1_havre_proto_enumTypes[5].Descriptor()
+}
+
+func (SourceAction) Type() protoreflect.EnumType {
+	return &file_havre_v1_havre_proto_enumTypes[5]
+}
+
+func (x SourceAction) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use SourceAction.Descriptor instead.
+func (SourceAction) EnumDescriptor() ([]byte, []int) {
+	return file_havre_v1_havre_proto_rawDescGZIP(), []int{5}
+}
+
 type JoinRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Secret        string                 `protobuf:"bytes,1,opt,name=secret,proto3" json:"secret,omitempty"`
@@ -2818,6 +2879,1213 @@ func (x *ErrorDetail) GetText() string {
 	return ""
 }
 
+// What is needed to read a document and must not be seen by others. The server keeps it encrypted and never
+// sends it.
+type SourceSecrets struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	User          string                 `protobuf:"bytes,1,opt,name=user,proto3" json:"user,omitempty"`
+	Password      string                 `protobuf:"bytes,2,opt,name=password,proto3" json:"password,omitempty"`
+	Session       string                 `protobuf:"bytes,3,opt,name=session,proto3" json:"session,omitempty"` // Etherpad's cookie sessionID
+	Key           string                 `protobuf:"bytes,4,opt,name=key,proto3" json:"key,omitempty"`         // of an instance's API
+	Address       string                 `protobuf:"bytes,5,opt,name=address,proto3" json:"address,omitempty"` // that may do more than read
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SourceSecrets) Reset() {
+	*x = SourceSecrets{}
+	mi := &file_havre_v1_havre_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SourceSecrets) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SourceSecrets) ProtoMessage() {}
+
+func (x *SourceSecrets) ProtoReflect() protoreflect.Message {
+	mi := &file_havre_v1_havre_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SourceSecrets.ProtoReflect.Descriptor instead.
+func (*SourceSecrets) Descriptor() ([]byte, []int) {
+	return file_havre_v1_havre_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *SourceSecrets) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
+func (x *SourceSecrets) GetPassword() string {
+	if x != nil {
+		return x.Password
+	}
+	return ""
+}
+
+func (x *SourceSecrets) GetSession() string {
+	if x != nil {
+		return x.Session
+	}
+	return ""
+}
+
+func (x *SourceSecrets) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *SourceSecrets) GetAddress() string {
+	if x != nil {
+		return x.Address
+	}
+	return ""
+}
+
+type SourceWish struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Url           string                 `protobuf:"bytes,1,opt,name=url,proto3" json:"url,omitempty"`
+	Secrets       *SourceSecrets         `protobuf:"bytes,2,opt,name=secrets,proto3" json:"secrets,omitempty"`
+	Name          string                 `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"` // of the files, without extension; by the document's title if it is empty
+	Live          bool                   `protobuf:"varint,4,opt,name=live,proto3" json:"live,omitempty"`
+	Schedule      int64                  `protobuf:"varint,5,opt,name=schedule,proto3" json:"schedule,omitempty"` // seconds between two looks; 0: adaptive
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SourceWish) Reset() {
+	*x = SourceWish{}
+	mi := &file_havre_v1_havre_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SourceWish) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SourceWish) ProtoMessage() {}
+
+func (x *SourceWish) ProtoReflect() protoreflect.Message {
+	mi := &file_havre_v1_havre_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SourceWish.ProtoReflect.Descriptor instead.
+func (*SourceWish) Descriptor() ([]byte, []int) {
+	return file_havre_v1_havre_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *SourceWish) GetUrl() string {
+	if x != nil {
+		return x.Url
+	}
+	return ""
+}
+
+func (x *SourceWish) GetSecrets() *SourceSecrets {
+	if x != nil {
+		return x.Secrets
+	}
+	return nil
+}
+
+func (x *SourceWish) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *SourceWish) GetLive() bool {
+	if x != nil {
+		return x.Live
+	}
+	return false
+}
+
+func (x *SourceWish) GetSchedule() int64 {
+	if x != nil {
+		return x.Schedule
+	}
+	return 0
+}
+
+type AddSourcesRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Folder        string                 `protobuf:"bytes,1,opt,name=folder,proto3" json:"folder,omitempty"` // name
+	Path          string                 `protobuf:"bytes,2,opt,name=path,proto3" json:"path,omitempty"`     // a directory in it
+	Wishes        []*SourceWish          `protobuf:"bytes,3,rep,name=wishes,proto3" json:"wishes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AddSourcesRequest) Reset() {
+	*x = AddSourcesRequest{}
+	mi := &file_havre_v1_havre_proto_msgTypes[42]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AddSourcesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AddSourcesRequest) ProtoMessage() {}
+
+func (x *AddSourcesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_havre_v1_havre_proto_msgTypes[42]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AddSourcesRequest.ProtoReflect.Descriptor instead.
+func (*AddSourcesRequest) Descriptor() ([]byte, []int) {
+	return file_havre_v1_havre_proto_rawDescGZIP(), []int{42}
+}
+
+func (x *AddSourcesRequest) GetFolder() string {
+	if x != nil {
+		return x.Folder
+	}
+	return ""
+}
+
+func (x *AddSourcesRequest) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *AddSourcesRequest) GetWishes() []*SourceWish {
+	if x != nil {
+		return x.Wishes
+	}
+	return nil
+}
+
+type AddSourcesResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	List          string                 `protobuf:"bytes,1,opt,name=list,proto3" json:"list,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AddSourcesResponse) Reset() {
+	*x = AddSourcesResponse{}
+	mi := &file_havre_v1_havre_proto_msgTypes[43]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AddSourcesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AddSourcesResponse) ProtoMessage() {}
+
+func (x *AddSourcesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_havre_v1_havre_proto_msgTypes[43]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AddSourcesResponse.ProtoReflect.Descriptor instead.
+func (*AddSourcesResponse) Descriptor() ([]byte, []int) {
+	return file_havre_v1_havre_proto_rawDescGZIP(), []int{43}
+}
+
+func (x *AddSourcesResponse) GetList() string {
+	if x != nil {
+		return x.List
+	}
+	return ""
+}
+
+type FoundSourcesRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	List          string                 `protobuf:"bytes,1,opt,name=list,proto3" json:"list,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FoundSourcesRequest) Reset() {
+	*x = FoundSourcesRequest{}
+	mi := &file_havre_v1_havre_proto_msgTypes[44]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FoundSourcesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FoundSourcesRequest) ProtoMessage() {}
+
+func (x *FoundSourcesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_havre_v1_havre_proto_msgTypes[44]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FoundSourcesRequest.ProtoReflect.Descriptor instead.
+func (*FoundSourcesRequest) Descriptor() ([]byte, []int) {
+	return file_havre_v1_havre_proto_rawDescGZIP(), []int{44}
+}
+
+func (x *FoundSourcesRequest) GetList() string {
+	if x != nil {
+		return x.List
+	}
+	return ""
+}
+
+type FoundSourcesResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Items         []*FoundSource         `protobuf:"bytes,1,rep,name=items,proto3" json:"items,omitempty"`
+	Done          bool                   `protobuf:"varint,2,opt,name=done,proto3" json:"done,omitempty"` // nothing on the list changes by itself any more
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FoundSourcesResponse) Reset() {
+	*x = FoundSourcesResponse{}
+	mi := &file_havre_v1_havre_proto_msgTypes[45]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FoundSourcesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FoundSourcesResponse) ProtoMessage() {}
+
+func (x *FoundSourcesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_havre_v1_havre_proto_msgTypes[45]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FoundSourcesResponse.ProtoReflect.Descriptor instead.
+func (*FoundSourcesResponse) Descriptor() ([]byte, []int) {
+	return file_havre_v1_havre_proto_rawDescGZIP(), []int{45}
+}
+
+func (x *FoundSourcesResponse) GetItems() []*FoundSource {
+	if x != nil {
+		return x.Items
+	}
+	return nil
+}
+
+func (x *FoundSourcesResponse) GetDone() bool {
+	if x != nil {
+		return x.Done
+	}
+	return false
+}
+
+type FoundSource struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Given         string                 `protobuf:"bytes,1,opt,name=given,proto3" json:"given,omitempty"` // the address as it may be shown
+	State         string                 `protobuf:"bytes,2,opt,name=state,proto3" json:"state,omitempty"` // "checking", "ready", "known", "needs", "none", "added", "dropped"
+	Reason        string                 `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	Text          string                 `protobuf:"bytes,4,opt,name=text,proto3" json:"text,omitempty"`
+	Source        string                 `protobuf:"bytes,5,opt,name=source,proto3" json:"source,omitempty"` // ID of the source that backs it up
+	Place         string                 `protobuf:"bytes,6,opt,name=place,proto3" json:"place,omitempty"`   // FOLDER/PATH of it
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FoundSource) Reset() {
+	*x = FoundSource{}
+	mi := &file_havre_v1_havre_proto_msgTypes[46]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FoundSource) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FoundSource) ProtoMessage() {}
+
+func (x *FoundSource) ProtoReflect() protoreflect.Message {
+	mi := &file_havre_v1_havre_proto_msgTypes[46]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FoundSource.ProtoReflect.Descriptor instead.
+func (*FoundSource) Descriptor() ([]byte, []int) {
+	return file_havre_v1_havre_proto_rawDescGZIP(), []int{46}
+}
+
+func (x *FoundSource) GetGiven() string {
+	if x != nil {
+		return x.Given
+	}
+	return ""
+}
+
+func (x *FoundSource) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
+func (x *FoundSource) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *FoundSource) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *FoundSource) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+func (x *FoundSource) GetPlace() string {
+	if x != nil {
+		return x.Place
+	}
+	return ""
+}
+
+type Source struct {
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Id         string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Kind       string                 `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"` // "etherpad", "framadate", ...
+	Url        string                 `protobuf:"bytes,3,opt,name=url,proto3" json:"url,omitempty"`
+	Collection string                 `protobuf:"bytes,4,opt,name=collection,proto3" json:"collection,omitempty"` // what it is if it holds documents
+	Title      string                 `protobuf:"bytes,5,opt,name=title,proto3" json:"title,omitempty"`
+	Folder     string                 `protobuf:"bytes,6,opt,name=folder,proto3" json:"folder,omitempty"`                    // name
+	Path       string                 `protobuf:"bytes,7,opt,name=path,proto3" json:"path,omitempty"`                        // of the directory
+	Files      []string               `protobuf:"bytes,8,rep,name=files,proto3" json:"files,omitempty"`                      // paths in the folder
+	Right      Right                  `protobuf:"varint,9,opt,name=right,proto3,enum=havre.v1.Right" json:"right,omitempty"` // of the caller
+	Live       bool                   `protobuf:"varint,10,opt,name=live,proto3" json:"live,omitempty"`
+	Schedule   int64                  `protobuf:"varint,11,opt,name=schedule,proto3" json:"schedule,omitempty"` // seconds; 0: adaptive
+	State      string                 `protobuf:"bytes,12,opt,name=state,proto3" json:"state,omitempty"`        // "ok", "live", "gone", ...
+	Reason     string                 `protobuf:"bytes,13,opt,name=reason,proto3" json:"reason,omitempty"`
+	Text       string                 `protobuf:"bytes,14,opt,name=text,proto3" json:"text,omitempty"`
+	// Nanoseconds since 1970 UTC, 0 for never or unknown.
+	Added         int64    `protobuf:"fixed64,15,opt,name=added,proto3" json:"added,omitempty"`
+	LastRun       int64    `protobuf:"fixed64,16,opt,name=last_run,json=lastRun,proto3" json:"last_run,omitempty"`
+	LastGood      int64    `protobuf:"fixed64,17,opt,name=last_good,json=lastGood,proto3" json:"last_good,omitempty"`
+	LastChanged   int64    `protobuf:"fixed64,18,opt,name=last_changed,json=lastChanged,proto3" json:"last_changed,omitempty"`
+	LastVersion   int64    `protobuf:"fixed64,19,opt,name=last_version,json=lastVersion,proto3" json:"last_version,omitempty"`
+	Next          int64    `protobuf:"fixed64,20,opt,name=next,proto3" json:"next,omitempty"`
+	Ends          int64    `protobuf:"fixed64,21,opt,name=ends,proto3" json:"ends,omitempty"`
+	Closes        int64    `protobuf:"fixed64,22,opt,name=closes,proto3" json:"closes,omitempty"`
+	Failures      int64    `protobuf:"varint,23,opt,name=failures,proto3" json:"failures,omitempty"` // in a row
+	Summary       string   `protobuf:"bytes,24,opt,name=summary,proto3" json:"summary,omitempty"`
+	Notes         []string `protobuf:"bytes,25,rep,name=notes,proto3" json:"notes,omitempty"`
+	AddedBy       string   `protobuf:"bytes,26,opt,name=added_by,json=addedBy,proto3" json:"added_by,omitempty"`
+	Documents     int64    `protobuf:"varint,27,opt,name=documents,proto3" json:"documents,omitempty"` // of a collection
+	Secrets       []string `protobuf:"bytes,28,rep,name=secrets,proto3" json:"secrets,omitempty"`      // which are kept: "password", "address", ...
+	Suspect       string   `protobuf:"bytes,29,opt,name=suspect,proto3" json:"suspect,omitempty"`      // why what the instance has now is kept apart
+	Since         int64    `protobuf:"fixed64,30,opt,name=since,proto3" json:"since,omitempty"`        // when the state began
+	Instance      string   `protobuf:"bytes,31,opt,name=instance,proto3" json:"instance,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Source) Reset() {
+	*x = Source{}
+	mi := &file_havre_v1_havre_proto_msgTypes[47]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Source) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Source) ProtoMessage() {}
+
+func (x *Source) ProtoReflect() protoreflect.Message {
+	mi := &file_havre_v1_havre_proto_msgTypes[47]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Source.ProtoReflect.Descriptor instead.
+func (*Source) Descriptor() ([]byte, []int) {
+	return file_havre_v1_havre_proto_rawDescGZIP(), []int{47}
+}
+
+func (x *Source) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Source) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *Source) GetUrl() string {
+	if x != nil {
+		return x.Url
+	}
+	return ""
+}
+
+func (x *Source) GetCollection() string {
+	if x != nil {
+		return x.Collection
+	}
+	return ""
+}
+
+func (x *Source) GetTitle() string {
+	if x != nil {
+		return x.Title
+	}
+	return ""
+}
+
+func (x *Source) GetFolder() string {
+	if x != nil {
+		return x.Folder
+	}
+	return ""
+}
+
+func (x *Source) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *Source) GetFiles() []string {
+	if x != nil {
+		return x.Files
+	}
+	return nil
+}
+
+func (x *Source) GetRight() Right {
+	if x != nil {
+		return x.Right
+	}
+	return Right_RIGHT_UNSPECIFIED
+}
+
+func (x *Source) GetLive() bool {
+	if x != nil {
+		return x.Live
+	}
+	return false
+}
+
+func (x *Source) GetSchedule() int64 {
+	if x != nil {
+		return x.Schedule
+	}
+	return 0
+}
+
+func (x *Source) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
+func (x *Source) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *Source) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *Source) GetAdded() int64 {
+	if x != nil {
+		return x.Added
+	}
+	return 0
+}
+
+func (x *Source) GetLastRun() int64 {
+	if x != nil {
+		return x.LastRun
+	}
+	return 0
+}
+
+func (x *Source) GetLastGood() int64 {
+	if x != nil {
+		return x.LastGood
+	}
+	return 0
+}
+
+func (x *Source) GetLastChanged() int64 {
+	if x != nil {
+		return x.LastChanged
+	}
+	return 0
+}
+
+func (x *Source) GetLastVersion() int64 {
+	if x != nil {
+		return x.LastVersion
+	}
+	return 0
+}
+
+func (x *Source) GetNext() int64 {
+	if x != nil {
+		return x.Next
+	}
+	return 0
+}
+
+func (x *Source) GetEnds() int64 {
+	if x != nil {
+		return x.Ends
+	}
+	return 0
+}
+
+func (x *Source) GetCloses() int64 {
+	if x != nil {
+		return x.Closes
+	}
+	return 0
+}
+
+func (x *Source) GetFailures() int64 {
+	if x != nil {
+		return x.Failures
+	}
+	return 0
+}
+
+func (x *Source) GetSummary() string {
+	if x != nil {
+		return x.Summary
+	}
+	return ""
+}
+
+func (x *Source) GetNotes() []string {
+	if x != nil {
+		return x.Notes
+	}
+	return nil
+}
+
+func (x *Source) GetAddedBy() string {
+	if x != nil {
+		return x.AddedBy
+	}
+	return ""
+}
+
+func (x *Source) GetDocuments() int64 {
+	if x != nil {
+		return x.Documents
+	}
+	return 0
+}
+
+func (x *Source) GetSecrets() []string {
+	if x != nil {
+		return x.Secrets
+	}
+	return nil
+}
+
+func (x *Source) GetSuspect() string {
+	if x != nil {
+		return x.Suspect
+	}
+	return ""
+}
+
+func (x *Source) GetSince() int64 {
+	if x != nil {
+		return x.Since
+	}
+	return 0
+}
+
+func (x *Source) GetInstance() string {
+	if x != nil {
+		return x.Instance
+	}
+	return ""
+}
+
+type ListSourcesRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Folder        string                 `protobuf:"bytes,1,opt,name=folder,proto3" json:"folder,omitempty"` // name; all folders if it is empty
+	Path          string                 `protobuf:"bytes,2,opt,name=path,proto3" json:"path,omitempty"`     // at or below it
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListSourcesRequest) Reset() {
+	*x = ListSourcesRequest{}
+	mi := &file_havre_v1_havre_proto_msgTypes[48]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListSourcesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListSourcesRequest) ProtoMessage() {}
+
+func (x *ListSourcesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_havre_v1_havre_proto_msgTypes[48]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListSourcesRequest.ProtoReflect.Descriptor instead.
+func (*ListSourcesRequest) Descriptor() ([]byte, []int) {
+	return file_havre_v1_havre_proto_rawDescGZIP(), []int{48}
+}
+
+func (x *ListSourcesRequest) GetFolder() string {
+	if x != nil {
+		return x.Folder
+	}
+	return ""
+}
+
+func (x *ListSourcesRequest) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+type ListSourcesResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Sources       []*Source              `protobuf:"bytes,1,rep,name=sources,proto3" json:"sources,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListSourcesResponse) Reset() {
+	*x = ListSourcesResponse{}
+	mi := &file_havre_v1_havre_proto_msgTypes[49]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListSourcesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListSourcesResponse) ProtoMessage() {}
+
+func (x *ListSourcesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_havre_v1_havre_proto_msgTypes[49]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListSourcesResponse.ProtoReflect.Descriptor instead.
+func (*ListSourcesResponse) Descriptor() ([]byte, []int) {
+	return file_havre_v1_havre_proto_rawDescGZIP(), []int{49}
+}
+
+func (x *ListSourcesResponse) GetSources() []*Source {
+	if x != nil {
+		return x.Sources
+	}
+	return nil
+}
+
+type ShowSourceRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Runs          int64                  `protobuf:"varint,2,opt,name=runs,proto3" json:"runs,omitempty"` // how many, at most 200
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ShowSourceRequest) Reset() {
+	*x = ShowSourceRequest{}
+	mi := &file_havre_v1_havre_proto_msgTypes[50]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ShowSourceRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ShowSourceRequest) ProtoMessage() {}
+
+func (x *ShowSourceRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_havre_v1_havre_proto_msgTypes[50]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ShowSourceRequest.ProtoReflect.Descriptor instead.
+func (*ShowSourceRequest) Descriptor() ([]byte, []int) {
+	return file_havre_v1_havre_proto_rawDescGZIP(), []int{50}
+}
+
+func (x *ShowSourceRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *ShowSourceRequest) GetRuns() int64 {
+	if x != nil {
+		return x.Runs
+	}
+	return 0
+}
+
+type ShowSourceResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Source        *Source                `protobuf:"bytes,1,opt,name=source,proto3" json:"source,omitempty"`
+	Runs          []*SourceRun           `protobuf:"bytes,2,rep,name=runs,proto3" json:"runs,omitempty"` // the latest first
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ShowSourceResponse) Reset() {
+	*x = ShowSourceResponse{}
+	mi := &file_havre_v1_havre_proto_msgTypes[51]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ShowSourceResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ShowSourceResponse) ProtoMessage() {}
+
+func (x *ShowSourceResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_havre_v1_havre_proto_msgTypes[51]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ShowSourceResponse.ProtoReflect.Descriptor instead.
+func (*ShowSourceResponse) Descriptor() ([]byte, []int) {
+	return file_havre_v1_havre_proto_rawDescGZIP(), []int{51}
+}
+
+func (x *ShowSourceResponse) GetSource() *Source {
+	if x != nil {
+		return x.Source
+	}
+	return nil
+}
+
+func (x *ShowSourceResponse) GetRuns() []*SourceRun {
+	if x != nil {
+		return x.Runs
+	}
+	return nil
+}
+
+type SourceRun struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Start         int64                  `protobuf:"fixed64,1,opt,name=start,proto3" json:"start,omitempty"`   // nanoseconds since 1970 UTC
+	Took          int64                  `protobuf:"varint,2,opt,name=took,proto3" json:"took,omitempty"`      // nanoseconds
+	Outcome       string                 `protobuf:"bytes,3,opt,name=outcome,proto3" json:"outcome,omitempty"` // "new", "changed", "unchanged", "gone", ...
+	Text          string                 `protobuf:"bytes,4,opt,name=text,proto3" json:"text,omitempty"`
+	Revision      int64                  `protobuf:"varint,5,opt,name=revision,proto3" json:"revision,omitempty"` // 0: none
+	Live          bool                   `protobuf:"varint,6,opt,name=live,proto3" json:"live,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SourceRun) Reset() {
+	*x = SourceRun{}
+	mi := &file_havre_v1_havre_proto_msgTypes[52]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SourceRun) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SourceRun) ProtoMessage() {}
+
+func (x *SourceRun) ProtoReflect() protoreflect.Message {
+	mi := &file_havre_v1_havre_proto_msgTypes[52]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SourceRun.ProtoReflect.Descriptor instead.
+func (*SourceRun) Descriptor() ([]byte, []int) {
+	return file_havre_v1_havre_proto_rawDescGZIP(), []int{52}
+}
+
+func (x *SourceRun) GetStart() int64 {
+	if x != nil {
+		return x.Start
+	}
+	return 0
+}
+
+func (x *SourceRun) GetTook() int64 {
+	if x != nil {
+		return x.Took
+	}
+	return 0
+}
+
+func (x *SourceRun) GetOutcome() string {
+	if x != nil {
+		return x.Outcome
+	}
+	return ""
+}
+
+func (x *SourceRun) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *SourceRun) GetRevision() int64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+func (x *SourceRun) GetLive() bool {
+	if x != nil {
+		return x.Live
+	}
+	return false
+}
+
+type ChangeSourcesRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Ids           []string               `protobuf:"bytes,1,rep,name=ids,proto3" json:"ids,omitempty"`
+	Action        SourceAction           `protobuf:"varint,2,opt,name=action,proto3,enum=havre.v1.SourceAction" json:"action,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ChangeSourcesRequest) Reset() {
+	*x = ChangeSourcesRequest{}
+	mi := &file_havre_v1_havre_proto_msgTypes[53]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ChangeSourcesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ChangeSourcesRequest) ProtoMessage() {}
+
+func (x *ChangeSourcesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_havre_v1_havre_proto_msgTypes[53]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ChangeSourcesRequest.ProtoReflect.Descriptor instead.
+func (*ChangeSourcesRequest) Descriptor() ([]byte, []int) {
+	return file_havre_v1_havre_proto_rawDescGZIP(), []int{53}
+}
+
+func (x *ChangeSourcesRequest) GetIds() []string {
+	if x != nil {
+		return x.Ids
+	}
+	return nil
+}
+
+func (x *ChangeSourcesRequest) GetAction() SourceAction {
+	if x != nil {
+		return x.Action
+	}
+	return SourceAction_SOURCE_ACTION_UNSPECIFIED
+}
+
+type ChangeSourcesResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ChangeSourcesResponse) Reset() {
+	*x = ChangeSourcesResponse{}
+	mi := &file_havre_v1_havre_proto_msgTypes[54]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ChangeSourcesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ChangeSourcesResponse) ProtoMessage() {}
+
+func (x *ChangeSourcesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_havre_v1_havre_proto_msgTypes[54]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ChangeSourcesResponse.ProtoReflect.Descriptor instead.
+func (*ChangeSourcesResponse) Descriptor() ([]byte, []int) {
+	return file_havre_v1_havre_proto_rawDescGZIP(), []int{54}
+}
+
+type SetSourceRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Live          *bool                  `protobuf:"varint,2,opt,name=live,proto3,oneof" json:"live,omitempty"`
+	Schedule      *int64                 `protobuf:"varint,3,opt,name=schedule,proto3,oneof" json:"schedule,omitempty"`                          // seconds; 0: adaptive
+	Secrets       *SourceSecrets         `protobuf:"bytes,4,opt,name=secrets,proto3" json:"secrets,omitempty"`                                   // those that are not empty replace what is kept
+	ForgetSecrets bool                   `protobuf:"varint,5,opt,name=forget_secrets,json=forgetSecrets,proto3" json:"forget_secrets,omitempty"` // all, before
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetSourceRequest) Reset() {
+	*x = SetSourceRequest{}
+	mi := &file_havre_v1_havre_proto_msgTypes[55]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetSourceRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetSourceRequest) ProtoMessage() {}
+
+func (x *SetSourceRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_havre_v1_havre_proto_msgTypes[55]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetSourceRequest.ProtoReflect.Descriptor instead.
+func (*SetSourceRequest) Descriptor() ([]byte, []int) {
+	return file_havre_v1_havre_proto_rawDescGZIP(), []int{55}
+}
+
+func (x *SetSourceRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *SetSourceRequest) GetLive() bool {
+	if x != nil && x.Live != nil {
+		return *x.Live
+	}
+	return false
+}
+
+func (x *SetSourceRequest) GetSchedule() int64 {
+	if x != nil && x.Schedule != nil {
+		return *x.Schedule
+	}
+	return 0
+}
+
+func (x *SetSourceRequest) GetSecrets() *SourceSecrets {
+	if x != nil {
+		return x.Secrets
+	}
+	return nil
+}
+
+func (x *SetSourceRequest) GetForgetSecrets() bool {
+	if x != nil {
+		return x.ForgetSecrets
+	}
+	return false
+}
+
+type SetSourceResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetSourceResponse) Reset() {
+	*x = SetSourceResponse{}
+	mi := &file_havre_v1_havre_proto_msgTypes[56]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetSourceResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetSourceResponse) ProtoMessage() {}
+
+func (x *SetSourceResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_havre_v1_havre_proto_msgTypes[56]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetSourceResponse.ProtoReflect.Descriptor instead.
+func (*SetSourceResponse) Descriptor() ([]byte, []int) {
+	return file_havre_v1_havre_proto_rawDescGZIP(), []int{56}
+}
+
 var File_havre_v1_havre_proto protoreflect.FileDescriptor
 
 const file_havre_v1_havre_proto_rawDesc = "" +
@@ -2995,7 +4263,104 @@ const file_havre_v1_havre_proto_rawDesc = "" +
 	"\rLeaveResponse\"5\n" +
 	"\vErrorDetail\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x12\n" +
-	"\x04text\x18\x02 \x01(\tR\x04text*Q\n" +
+	"\x04text\x18\x02 \x01(\tR\x04text\"\x85\x01\n" +
+	"\rSourceSecrets\x12\x12\n" +
+	"\x04user\x18\x01 \x01(\tR\x04user\x12\x1a\n" +
+	"\bpassword\x18\x02 \x01(\tR\bpassword\x12\x18\n" +
+	"\asession\x18\x03 \x01(\tR\asession\x12\x10\n" +
+	"\x03key\x18\x04 \x01(\tR\x03key\x12\x18\n" +
+	"\aaddress\x18\x05 \x01(\tR\aaddress\"\x95\x01\n" +
+	"\n" +
+	"SourceWish\x12\x10\n" +
+	"\x03url\x18\x01 \x01(\tR\x03url\x121\n" +
+	"\asecrets\x18\x02 \x01(\v2\x17.havre.v1.SourceSecretsR\asecrets\x12\x12\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\x12\x12\n" +
+	"\x04live\x18\x04 \x01(\bR\x04live\x12\x1a\n" +
+	"\bschedule\x18\x05 \x01(\x03R\bschedule\"m\n" +
+	"\x11AddSourcesRequest\x12\x16\n" +
+	"\x06folder\x18\x01 \x01(\tR\x06folder\x12\x12\n" +
+	"\x04path\x18\x02 \x01(\tR\x04path\x12,\n" +
+	"\x06wishes\x18\x03 \x03(\v2\x14.havre.v1.SourceWishR\x06wishes\"(\n" +
+	"\x12AddSourcesResponse\x12\x12\n" +
+	"\x04list\x18\x01 \x01(\tR\x04list\")\n" +
+	"\x13FoundSourcesRequest\x12\x12\n" +
+	"\x04list\x18\x01 \x01(\tR\x04list\"W\n" +
+	"\x14FoundSourcesResponse\x12+\n" +
+	"\x05items\x18\x01 \x03(\v2\x15.havre.v1.FoundSourceR\x05items\x12\x12\n" +
+	"\x04done\x18\x02 \x01(\bR\x04done\"\x93\x01\n" +
+	"\vFoundSource\x12\x14\n" +
+	"\x05given\x18\x01 \x01(\tR\x05given\x12\x14\n" +
+	"\x05state\x18\x02 \x01(\tR\x05state\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\x12\x12\n" +
+	"\x04text\x18\x04 \x01(\tR\x04text\x12\x16\n" +
+	"\x06source\x18\x05 \x01(\tR\x06source\x12\x14\n" +
+	"\x05place\x18\x06 \x01(\tR\x05place\"\x8e\x06\n" +
+	"\x06Source\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
+	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x10\n" +
+	"\x03url\x18\x03 \x01(\tR\x03url\x12\x1e\n" +
+	"\n" +
+	"collection\x18\x04 \x01(\tR\n" +
+	"collection\x12\x14\n" +
+	"\x05title\x18\x05 \x01(\tR\x05title\x12\x16\n" +
+	"\x06folder\x18\x06 \x01(\tR\x06folder\x12\x12\n" +
+	"\x04path\x18\a \x01(\tR\x04path\x12\x14\n" +
+	"\x05files\x18\b \x03(\tR\x05files\x12%\n" +
+	"\x05right\x18\t \x01(\x0e2\x0f.havre.v1.RightR\x05right\x12\x12\n" +
+	"\x04live\x18\n" +
+	" \x01(\bR\x04live\x12\x1a\n" +
+	"\bschedule\x18\v \x01(\x03R\bschedule\x12\x14\n" +
+	"\x05state\x18\f \x01(\tR\x05state\x12\x16\n" +
+	"\x06reason\x18\r \x01(\tR\x06reason\x12\x12\n" +
+	"\x04text\x18\x0e \x01(\tR\x04text\x12\x14\n" +
+	"\x05added\x18\x0f \x01(\x10R\x05added\x12\x19\n" +
+	"\blast_run\x18\x10 \x01(\x10R\alastRun\x12\x1b\n" +
+	"\tlast_good\x18\x11 \x01(\x10R\blastGood\x12!\n" +
+	"\flast_changed\x18\x12 \x01(\x10R\vlastChanged\x12!\n" +
+	"\flast_version\x18\x13 \x01(\x10R\vlastVersion\x12\x12\n" +
+	"\x04next\x18\x14 \x01(\x10R\x04next\x12\x12\n" +
+	"\x04ends\x18\x15 \x01(\x10R\x04ends\x12\x16\n" +
+	"\x06closes\x18\x16 \x01(\x10R\x06closes\x12\x1a\n" +
+	"\bfailures\x18\x17 \x01(\x03R\bfailures\x12\x18\n" +
+	"\asummary\x18\x18 \x01(\tR\asummary\x12\x14\n" +
+	"\x05notes\x18\x19 \x03(\tR\x05notes\x12\x19\n" +
+	"\badded_by\x18\x1a \x01(\tR\aaddedBy\x12\x1c\n" +
+	"\tdocuments\x18\x1b \x01(\x03R\tdocuments\x12\x18\n" +
+	"\asecrets\x18\x1c \x03(\tR\asecrets\x12\x18\n" +
+	"\asuspect\x18\x1d \x01(\tR\asuspect\x12\x14\n" +
+	"\x05since\x18\x1e \x01(\x10R\x05since\x12\x1a\n" +
+	"\binstance\x18\x1f \x01(\tR\binstance\"@\n" +
+	"\x12ListSourcesRequest\x12\x16\n" +
+	"\x06folder\x18\x01 \x01(\tR\x06folder\x12\x12\n" +
+	"\x04path\x18\x02 \x01(\tR\x04path\"A\n" +
+	"\x13ListSourcesResponse\x12*\n" +
+	"\asources\x18\x01 \x03(\v2\x10.havre.v1.SourceR\asources\"7\n" +
+	"\x11ShowSourceRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
+	"\x04runs\x18\x02 \x01(\x03R\x04runs\"g\n" +
+	"\x12ShowSourceResponse\x12(\n" +
+	"\x06source\x18\x01 \x01(\v2\x10.havre.v1.SourceR\x06source\x12'\n" +
+	"\x04runs\x18\x02 \x03(\v2\x13.havre.v1.SourceRunR\x04runs\"\x93\x01\n" +
+	"\tSourceRun\x12\x14\n" +
+	"\x05start\x18\x01 \x01(\x10R\x05start\x12\x12\n" +
+	"\x04took\x18\x02 \x01(\x03R\x04took\x12\x18\n" +
+	"\aoutcome\x18\x03 \x01(\tR\aoutcome\x12\x12\n" +
+	"\x04text\x18\x04 \x01(\tR\x04text\x12\x1a\n" +
+	"\brevision\x18\x05 \x01(\x03R\brevision\x12\x12\n" +
+	"\x04live\x18\x06 \x01(\bR\x04live\"X\n" +
+	"\x14ChangeSourcesRequest\x12\x10\n" +
+	"\x03ids\x18\x01 \x03(\tR\x03ids\x12.\n" +
+	"\x06action\x18\x02 \x01(\x0e2\x16.havre.v1.SourceActionR\x06action\"\x17\n" +
+	"\x15ChangeSourcesResponse\"\xcc\x01\n" +
+	"\x10SetSourceRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x17\n" +
+	"\x04live\x18\x02 \x01(\bH\x00R\x04live\x88\x01\x01\x12\x1f\n" +
+	"\bschedule\x18\x03 \x01(\x03H\x01R\bschedule\x88\x01\x01\x121\n" +
+	"\asecrets\x18\x04 \x01(\v2\x17.havre.v1.SourceSecretsR\asecrets\x12%\n" +
+	"\x0eforget_secrets\x18\x05 \x01(\bR\rforgetSecretsB\a\n" +
+	"\x05_liveB\v\n" +
+	"\t_schedule\"\x13\n" +
+	"\x11SetSourceResponse*Q\n" +
 	"\x05Right\x12\x15\n" +
 	"\x11RIGHT_UNSPECIFIED\x10\x00\x12\x0e\n" +
 	"\n" +
@@ -3022,7 +4387,15 @@ const file_havre_v1_havre_proto_rawDesc = "" +
 	"\bDecision\x12\x18\n" +
 	"\x14DECISION_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rDECISION_KEEP\x10\x01\x12\x13\n" +
-	"\x0fDECISION_DELETE\x10\x022G\n" +
+	"\x0fDECISION_DELETE\x10\x02*\xd0\x01\n" +
+	"\fSourceAction\x12\x1d\n" +
+	"\x19SOURCE_ACTION_UNSPECIFIED\x10\x00\x12\x17\n" +
+	"\x13SOURCE_ACTION_CHECK\x10\x01\x12\x17\n" +
+	"\x13SOURCE_ACTION_PAUSE\x10\x02\x12\x18\n" +
+	"\x14SOURCE_ACTION_RESUME\x10\x03\x12\x18\n" +
+	"\x14SOURCE_ACTION_REMOVE\x10\x04\x12\x1b\n" +
+	"\x17SOURCE_ACTION_KEEP_GOOD\x10\x05\x12\x1e\n" +
+	"\x1aSOURCE_ACTION_KEEP_SUSPECT\x10\x062G\n" +
 	"\x0ePairingService\x125\n" +
 	"\x04Join\x12\x15.havre.v1.JoinRequest\x1a\x16.havre.v1.JoinResponse2\x95\x05\n" +
 	"\vSyncService\x12>\n" +
@@ -3035,7 +4408,16 @@ const file_havre_v1_havre_proto_rawDesc = "" +
 	"\vBeginUpload\x12\x1c.havre.v1.BeginUploadRequest\x1a\x1d.havre.v1.BeginUploadResponse\x12S\n" +
 	"\x0eCopyIntoUpload\x12\x1f.havre.v1.CopyIntoUploadRequest\x1a .havre.v1.CopyIntoUploadResponse\x12;\n" +
 	"\x06Report\x12\x17.havre.v1.ReportRequest\x1a\x18.havre.v1.ReportResponse\x128\n" +
-	"\x05Leave\x12\x16.havre.v1.LeaveRequest\x1a\x17.havre.v1.LeaveResponseB;Z9github.com/havre-cloud/havre/internal/api/havrev1;havrev1b\x06proto3"
+	"\x05Leave\x12\x16.havre.v1.LeaveRequest\x1a\x17.havre.v1.LeaveResponse2\xd4\x03\n" +
+	"\rSourceService\x12G\n" +
+	"\n" +
+	"AddSources\x12\x1b.havre.v1.AddSourcesRequest\x1a\x1c.havre.v1.AddSourcesResponse\x12M\n" +
+	"\fFoundSources\x12\x1d.havre.v1.FoundSourcesRequest\x1a\x1e.havre.v1.FoundSourcesResponse\x12J\n" +
+	"\vListSources\x12\x1c.havre.v1.ListSourcesRequest\x1a\x1d.havre.v1.ListSourcesResponse\x12G\n" +
+	"\n" +
+	"ShowSource\x12\x1b.havre.v1.ShowSourceRequest\x1a\x1c.havre.v1.ShowSourceResponse\x12P\n" +
+	"\rChangeSources\x12\x1e.havre.v1.ChangeSourcesRequest\x1a\x1f.havre.v1.ChangeSourcesResponse\x12D\n" +
+	"\tSetSource\x12\x1a.havre.v1.SetSourceRequest\x1a\x1b.havre.v1.SetSourceResponseB;Z9github.com/havre-cloud/havre/internal/api/havrev1;havrev1b\x06proto3"
 
 var (
 	file_havre_v1_havre_proto_rawDescOnce sync.Once
@@ -3049,118 +4431,157 @@ func file_havre_v1_havre_proto_rawDescGZIP() []byte {
 	return file_havre_v1_havre_proto_rawDescData
 }
 
-var file_havre_v1_havre_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_havre_v1_havre_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
+var file_havre_v1_havre_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
+var file_havre_v1_havre_proto_msgTypes = make([]protoimpl.MessageInfo, 57)
 var file_havre_v1_havre_proto_goTypes = []any{
 	(Right)(0),                     // 0: havre.v1.Right
 	(Kind)(0),                      // 1: havre.v1.Kind
 	(Access)(0),                    // 2: havre.v1.Access
 	(RefusalReason)(0),             // 3: havre.v1.RefusalReason
 	(Decision)(0),                  // 4: havre.v1.Decision
-	(*JoinRequest)(nil),            // 5: havre.v1.JoinRequest
-	(*JoinResponse)(nil),           // 6: havre.v1.JoinResponse
-	(*Folder)(nil),                 // 7: havre.v1.Folder
-	(*FoldersRequest)(nil),         // 8: havre.v1.FoldersRequest
-	(*FoldersResponse)(nil),        // 9: havre.v1.FoldersResponse
-	(*Scope)(nil),                  // 10: havre.v1.Scope
-	(*Entry)(nil),                  // 11: havre.v1.Entry
-	(*ListRequest)(nil),            // 12: havre.v1.ListRequest
-	(*ListResponse)(nil),           // 13: havre.v1.ListResponse
-	(*ListItem)(nil),               // 14: havre.v1.ListItem
-	(*FollowRequest)(nil),          // 15: havre.v1.FollowRequest
-	(*FollowResponse)(nil),         // 16: havre.v1.FollowResponse
-	(*Heartbeat)(nil),              // 17: havre.v1.Heartbeat
-	(*Revision)(nil),               // 18: havre.v1.Revision
-	(*Move)(nil),                   // 19: havre.v1.Move
-	(*Op)(nil),                     // 20: havre.v1.Op
-	(*CommitRequest)(nil),          // 21: havre.v1.CommitRequest
-	(*Change)(nil),                 // 22: havre.v1.Change
-	(*CopySource)(nil),             // 23: havre.v1.CopySource
-	(*Put)(nil),                    // 24: havre.v1.Put
-	(*Refusal)(nil),                // 25: havre.v1.Refusal
-	(*CommitResponse)(nil),         // 26: havre.v1.CommitResponse
-	(*FetchRequest)(nil),           // 27: havre.v1.FetchRequest
-	(*FileVersion)(nil),            // 28: havre.v1.FileVersion
-	(*FetchResponse)(nil),          // 29: havre.v1.FetchResponse
-	(*FetchedFile)(nil),            // 30: havre.v1.FetchedFile
-	(*ChunksRequest)(nil),          // 31: havre.v1.ChunksRequest
-	(*ChunksResponse)(nil),         // 32: havre.v1.ChunksResponse
-	(*Chunk)(nil),                  // 33: havre.v1.Chunk
-	(*BeginUploadRequest)(nil),     // 34: havre.v1.BeginUploadRequest
-	(*BeginUploadResponse)(nil),    // 35: havre.v1.BeginUploadResponse
-	(*CopyIntoUploadRequest)(nil),  // 36: havre.v1.CopyIntoUploadRequest
-	(*CopyIntoUploadResponse)(nil), // 37: havre.v1.CopyIntoUploadResponse
-	(*ReplicaReport)(nil),          // 38: havre.v1.ReplicaReport
-	(*ReportRequest)(nil),          // 39: havre.v1.ReportRequest
-	(*ReportResponse)(nil),         // 40: havre.v1.ReportResponse
-	(*HeldDecision)(nil),           // 41: havre.v1.HeldDecision
-	(*LeaveRequest)(nil),           // 42: havre.v1.LeaveRequest
-	(*LeaveResponse)(nil),          // 43: havre.v1.LeaveResponse
-	(*ErrorDetail)(nil),            // 44: havre.v1.ErrorDetail
+	(SourceAction)(0),              // 5: havre.v1.SourceAction
+	(*JoinRequest)(nil),            // 6: havre.v1.JoinRequest
+	(*JoinResponse)(nil),           // 7: havre.v1.JoinResponse
+	(*Folder)(nil),                 // 8: havre.v1.Folder
+	(*FoldersRequest)(nil),         // 9: havre.v1.FoldersRequest
+	(*FoldersResponse)(nil),        // 10: havre.v1.FoldersResponse
+	(*Scope)(nil),                  // 11: havre.v1.Scope
+	(*Entry)(nil),                  // 12: havre.v1.Entry
+	(*ListRequest)(nil),            // 13: havre.v1.ListRequest
+	(*ListResponse)(nil),           // 14: havre.v1.ListResponse
+	(*ListItem)(nil),               // 15: havre.v1.ListItem
+	(*FollowRequest)(nil),          // 16: havre.v1.FollowRequest
+	(*FollowResponse)(nil),         // 17: havre.v1.FollowResponse
+	(*Heartbeat)(nil),              // 18: havre.v1.Heartbeat
+	(*Revision)(nil),               // 19: havre.v1.Revision
+	(*Move)(nil),                   // 20: havre.v1.Move
+	(*Op)(nil),                     // 21: havre.v1.Op
+	(*CommitRequest)(nil),          // 22: havre.v1.CommitRequest
+	(*Change)(nil),                 // 23: havre.v1.Change
+	(*CopySource)(nil),             // 24: havre.v1.CopySource
+	(*Put)(nil),                    // 25: havre.v1.Put
+	(*Refusal)(nil),                // 26: havre.v1.Refusal
+	(*CommitResponse)(nil),         // 27: havre.v1.CommitResponse
+	(*FetchRequest)(nil),           // 28: havre.v1.FetchRequest
+	(*FileVersion)(nil),            // 29: havre.v1.FileVersion
+	(*FetchResponse)(nil),          // 30: havre.v1.FetchResponse
+	(*FetchedFile)(nil),            // 31: havre.v1.FetchedFile
+	(*ChunksRequest)(nil),          // 32: havre.v1.ChunksRequest
+	(*ChunksResponse)(nil),         // 33: havre.v1.ChunksResponse
+	(*Chunk)(nil),                  // 34: havre.v1.Chunk
+	(*BeginUploadRequest)(nil),     // 35: havre.v1.BeginUploadRequest
+	(*BeginUploadResponse)(nil),    // 36: havre.v1.BeginUploadResponse
+	(*CopyIntoUploadRequest)(nil),  // 37: havre.v1.CopyIntoUploadRequest
+	(*CopyIntoUploadResponse)(nil), // 38: havre.v1.CopyIntoUploadResponse
+	(*ReplicaReport)(nil),          // 39: havre.v1.ReplicaReport
+	(*ReportRequest)(nil),          // 40: havre.v1.ReportRequest
+	(*ReportResponse)(nil),         // 41: havre.v1.ReportResponse
+	(*HeldDecision)(nil),           // 42: havre.v1.HeldDecision
+	(*LeaveRequest)(nil),           // 43: havre.v1.LeaveRequest
+	(*LeaveResponse)(nil),          // 44: havre.v1.LeaveResponse
+	(*ErrorDetail)(nil),            // 45: havre.v1.ErrorDetail
+	(*SourceSecrets)(nil),          // 46: havre.v1.SourceSecrets
+	(*SourceWish)(nil),             // 47: havre.v1.SourceWish
+	(*AddSourcesRequest)(nil),      // 48: havre.v1.AddSourcesRequest
+	(*AddSourcesResponse)(nil),     // 49: havre.v1.AddSourcesResponse
+	(*FoundSourcesRequest)(nil),    // 50: havre.v1.FoundSourcesRequest
+	(*FoundSourcesResponse)(nil),   // 51: havre.v1.FoundSourcesResponse
+	(*FoundSource)(nil),            // 52: havre.v1.FoundSource
+	(*Source)(nil),                 // 53: havre.v1.Source
+	(*ListSourcesRequest)(nil),     // 54: havre.v1.ListSourcesRequest
+	(*ListSourcesResponse)(nil),    // 55: havre.v1.ListSourcesResponse
+	(*ShowSourceRequest)(nil),      // 56: havre.v1.ShowSourceRequest
+	(*ShowSourceResponse)(nil),     // 57: havre.v1.ShowSourceResponse
+	(*SourceRun)(nil),              // 58: havre.v1.SourceRun
+	(*ChangeSourcesRequest)(nil),   // 59: havre.v1.ChangeSourcesRequest
+	(*ChangeSourcesResponse)(nil),  // 60: havre.v1.ChangeSourcesResponse
+	(*SetSourceRequest)(nil),       // 61: havre.v1.SetSourceRequest
+	(*SetSourceResponse)(nil),      // 62: havre.v1.SetSourceResponse
 }
 var file_havre_v1_havre_proto_depIdxs = []int32{
 	0,  // 0: havre.v1.Folder.right:type_name -> havre.v1.Right
-	7,  // 1: havre.v1.FoldersResponse.folders:type_name -> havre.v1.Folder
+	8,  // 1: havre.v1.FoldersResponse.folders:type_name -> havre.v1.Folder
 	1,  // 2: havre.v1.Entry.kind:type_name -> havre.v1.Kind
-	10, // 3: havre.v1.ListRequest.scope:type_name -> havre.v1.Scope
-	14, // 4: havre.v1.ListResponse.items:type_name -> havre.v1.ListItem
-	11, // 5: havre.v1.ListItem.entry:type_name -> havre.v1.Entry
-	10, // 6: havre.v1.FollowRequest.scope:type_name -> havre.v1.Scope
-	18, // 7: havre.v1.FollowResponse.revision:type_name -> havre.v1.Revision
-	17, // 8: havre.v1.FollowResponse.heartbeat:type_name -> havre.v1.Heartbeat
-	19, // 9: havre.v1.Revision.moves:type_name -> havre.v1.Move
-	20, // 10: havre.v1.Revision.ops:type_name -> havre.v1.Op
+	11, // 3: havre.v1.ListRequest.scope:type_name -> havre.v1.Scope
+	15, // 4: havre.v1.ListResponse.items:type_name -> havre.v1.ListItem
+	12, // 5: havre.v1.ListItem.entry:type_name -> havre.v1.Entry
+	11, // 6: havre.v1.FollowRequest.scope:type_name -> havre.v1.Scope
+	19, // 7: havre.v1.FollowResponse.revision:type_name -> havre.v1.Revision
+	18, // 8: havre.v1.FollowResponse.heartbeat:type_name -> havre.v1.Heartbeat
+	20, // 9: havre.v1.Revision.moves:type_name -> havre.v1.Move
+	21, // 10: havre.v1.Revision.ops:type_name -> havre.v1.Op
 	2,  // 11: havre.v1.Revision.access:type_name -> havre.v1.Access
-	11, // 12: havre.v1.Op.put:type_name -> havre.v1.Entry
-	10, // 13: havre.v1.CommitRequest.scope:type_name -> havre.v1.Scope
-	22, // 14: havre.v1.CommitRequest.changes:type_name -> havre.v1.Change
-	24, // 15: havre.v1.Change.put:type_name -> havre.v1.Put
-	23, // 16: havre.v1.Change.copy:type_name -> havre.v1.CopySource
-	11, // 17: havre.v1.Put.entry:type_name -> havre.v1.Entry
+	12, // 12: havre.v1.Op.put:type_name -> havre.v1.Entry
+	11, // 13: havre.v1.CommitRequest.scope:type_name -> havre.v1.Scope
+	23, // 14: havre.v1.CommitRequest.changes:type_name -> havre.v1.Change
+	25, // 15: havre.v1.Change.put:type_name -> havre.v1.Put
+	24, // 16: havre.v1.Change.copy:type_name -> havre.v1.CopySource
+	12, // 17: havre.v1.Put.entry:type_name -> havre.v1.Entry
 	3,  // 18: havre.v1.Refusal.reason:type_name -> havre.v1.RefusalReason
-	25, // 19: havre.v1.CommitResponse.refused:type_name -> havre.v1.Refusal
-	10, // 20: havre.v1.FetchRequest.scope:type_name -> havre.v1.Scope
-	28, // 21: havre.v1.FetchRequest.files:type_name -> havre.v1.FileVersion
-	30, // 22: havre.v1.FetchResponse.files:type_name -> havre.v1.FetchedFile
-	44, // 23: havre.v1.FetchedFile.error:type_name -> havre.v1.ErrorDetail
-	10, // 24: havre.v1.ChunksRequest.scope:type_name -> havre.v1.Scope
-	28, // 25: havre.v1.ChunksRequest.file:type_name -> havre.v1.FileVersion
-	33, // 26: havre.v1.ChunksResponse.chunks:type_name -> havre.v1.Chunk
-	10, // 27: havre.v1.BeginUploadRequest.scope:type_name -> havre.v1.Scope
-	10, // 28: havre.v1.CopyIntoUploadRequest.scope:type_name -> havre.v1.Scope
-	28, // 29: havre.v1.CopyIntoUploadRequest.source:type_name -> havre.v1.FileVersion
-	10, // 30: havre.v1.ReplicaReport.scope:type_name -> havre.v1.Scope
-	38, // 31: havre.v1.ReportRequest.replicas:type_name -> havre.v1.ReplicaReport
-	41, // 32: havre.v1.ReportResponse.decisions:type_name -> havre.v1.HeldDecision
-	10, // 33: havre.v1.HeldDecision.scope:type_name -> havre.v1.Scope
+	26, // 19: havre.v1.CommitResponse.refused:type_name -> havre.v1.Refusal
+	11, // 20: havre.v1.FetchRequest.scope:type_name -> havre.v1.Scope
+	29, // 21: havre.v1.FetchRequest.files:type_name -> havre.v1.FileVersion
+	31, // 22: havre.v1.FetchResponse.files:type_name -> havre.v1.FetchedFile
+	45, // 23: havre.v1.FetchedFile.error:type_name -> havre.v1.ErrorDetail
+	11, // 24: havre.v1.ChunksRequest.scope:type_name -> havre.v1.Scope
+	29, // 25: havre.v1.ChunksRequest.file:type_name -> havre.v1.FileVersion
+	34, // 26: havre.v1.ChunksResponse.chunks:type_name -> havre.v1.Chunk
+	11, // 27: havre.v1.BeginUploadRequest.scope:type_name -> havre.v1.Scope
+	11, // 28: havre.v1.CopyIntoUploadRequest.scope:type_name -> havre.v1.Scope
+	29, // 29: havre.v1.CopyIntoUploadRequest.source:type_name -> havre.v1.FileVersion
+	11, // 30: havre.v1.ReplicaReport.scope:type_name -> havre.v1.Scope
+	39, // 31: havre.v1.ReportRequest.replicas:type_name -> havre.v1.ReplicaReport
+	42, // 32: havre.v1.ReportResponse.decisions:type_name -> havre.v1.HeldDecision
+	11, // 33: havre.v1.HeldDecision.scope:type_name -> havre.v1.Scope
 	4,  // 34: havre.v1.HeldDecision.decision:type_name -> havre.v1.Decision
-	5,  // 35: havre.v1.PairingService.Join:input_type -> havre.v1.JoinRequest
-	8,  // 36: havre.v1.SyncService.Folders:input_type -> havre.v1.FoldersRequest
-	12, // 37: havre.v1.SyncService.List:input_type -> havre.v1.ListRequest
-	15, // 38: havre.v1.SyncService.Follow:input_type -> havre.v1.FollowRequest
-	21, // 39: havre.v1.SyncService.Commit:input_type -> havre.v1.CommitRequest
-	27, // 40: havre.v1.SyncService.Fetch:input_type -> havre.v1.FetchRequest
-	31, // 41: havre.v1.SyncService.Chunks:input_type -> havre.v1.ChunksRequest
-	34, // 42: havre.v1.SyncService.BeginUpload:input_type -> havre.v1.BeginUploadRequest
-	36, // 43: havre.v1.SyncService.CopyIntoUpload:input_type -> havre.v1.CopyIntoUploadRequest
-	39, // 44: havre.v1.SyncService.Report:input_type -> havre.v1.ReportRequest
-	42, // 45: havre.v1.SyncService.Leave:input_type -> havre.v1.LeaveRequest
-	6,  // 46: havre.v1.PairingService.Join:output_type -> havre.v1.JoinResponse
-	9,  // 47: havre.v1.SyncService.Folders:output_type -> havre.v1.FoldersResponse
-	13, // 48: havre.v1.SyncService.List:output_type -> havre.v1.ListResponse
-	16, // 49: havre.v1.SyncService.Follow:output_type -> havre.v1.FollowResponse
-	26, // 50: havre.v1.SyncService.Commit:output_type -> havre.v1.CommitResponse
-	29, // 51: havre.v1.SyncService.Fetch:output_type -> havre.v1.FetchResponse
-	32, // 52: havre.v1.SyncService.Chunks:output_type -> havre.v1.ChunksResponse
-	35, // 53: havre.v1.SyncService.BeginUpload:output_type -> havre.v1.BeginUploadResponse
-	37, // 54: havre.v1.SyncService.CopyIntoUpload:output_type -> havre.v1.CopyIntoUploadResponse
-	40, // 55: havre.v1.SyncService.Report:output_type -> havre.v1.ReportResponse
-	43, // 56: havre.v1.SyncService.Leave:output_type -> havre.v1.LeaveResponse
-	46, // [46:57] is the sub-list for method output_type
-	35, // [35:46] is the sub-list for method input_type
-	35, // [35:35] is the sub-list for extension type_name
-	35, // [35:35] is the sub-list for extension extendee
-	0,  // [0:35] is the sub-list for field type_name
+	46, // 35: havre.v1.SourceWish.secrets:type_name -> havre.v1.SourceSecrets
+	47, // 36: havre.v1.AddSourcesRequest.wishes:type_name -> havre.v1.SourceWish
+	52, // 37: havre.v1.FoundSourcesResponse.items:type_name -> havre.v1.FoundSource
+	0,  // 38: havre.v1.Source.right:type_name -> havre.v1.Right
+	53, // 39: havre.v1.ListSourcesResponse.sources:type_name -> havre.v1.Source
+	53, // 40: havre.v1.ShowSourceResponse.source:type_name -> havre.v1.Source
+	58, // 41: havre.v1.ShowSourceResponse.runs:type_name -> havre.v1.SourceRun
+	5,  // 42: havre.v1.ChangeSourcesRequest.action:type_name -> havre.v1.SourceAction
+	46, // 43: havre.v1.SetSourceRequest.secrets:type_name -> havre.v1.SourceSecrets
+	6,  // 44: havre.v1.PairingService.Join:input_type -> havre.v1.JoinRequest
+	9,  // 45: havre.v1.SyncService.Folders:input_type -> havre.v1.FoldersRequest
+	13, // 46: havre.v1.SyncService.List:input_type -> havre.v1.ListRequest
+	16, // 47: havre.v1.SyncService.Follow:input_type -> havre.v1.FollowRequest
+	22, // 48: havre.v1.SyncService.Commit:input_type -> havre.v1.CommitRequest
+	28, // 49: havre.v1.SyncService.Fetch:input_type -> havre.v1.FetchRequest
+	32, // 50: havre.v1.SyncService.Chunks:input_type -> havre.v1.ChunksRequest
+	35, // 51: havre.v1.SyncService.BeginUpload:input_type -> havre.v1.BeginUploadRequest
+	37, // 52: havre.v1.SyncService.CopyIntoUpload:input_type -> havre.v1.CopyIntoUploadRequest
+	40, // 53: havre.v1.SyncService.Report:input_type -> havre.v1.ReportRequest
+	43, // 54: havre.v1.SyncService.Leave:input_type -> havre.v1.LeaveRequest
+	48, // 55: havre.v1.SourceService.AddSources:input_type -> havre.v1.AddSourcesRequest
+	50, // 56: havre.v1.SourceService.FoundSources:input_type -> havre.v1.FoundSourcesRequest
+	54, // 57: havre.v1.SourceService.ListSources:input_type -> havre.v1.ListSourcesRequest
+	56, // 58: havre.v1.SourceService.ShowSource:input_type -> havre.v1.ShowSourceRequest
+	59, // 59: havre.v1.SourceService.ChangeSources:input_type -> havre.v1.ChangeSourcesRequest
+	61, // 60: havre.v1.SourceService.SetSource:input_type -> havre.v1.SetSourceRequest
+	7,  // 61: havre.v1.PairingService.Join:output_type -> havre.v1.JoinResponse
+	10, // 62: havre.v1.SyncService.Folders:output_type -> havre.v1.FoldersResponse
+	14, // 63: havre.v1.SyncService.List:output_type -> havre.v1.ListResponse
+	17, // 64: havre.v1.SyncService.Follow:output_type -> havre.v1.FollowResponse
+	27, // 65: havre.v1.SyncService.Commit:output_type -> havre.v1.CommitResponse
+	30, // 66: havre.v1.SyncService.Fetch:output_type -> havre.v1.FetchResponse
+	33, // 67: havre.v1.SyncService.Chunks:output_type -> havre.v1.ChunksResponse
+	36, // 68: havre.v1.SyncService.BeginUpload:output_type -> havre.v1.BeginUploadResponse
+	38, // 69: havre.v1.SyncService.CopyIntoUpload:output_type -> havre.v1.CopyIntoUploadResponse
+	41, // 70: havre.v1.SyncService.Report:output_type -> havre.v1.ReportResponse
+	44, // 71: havre.v1.SyncService.Leave:output_type -> havre.v1.LeaveResponse
+	49, // 72: havre.v1.SourceService.AddSources:output_type -> havre.v1.AddSourcesResponse
+	51, // 73: havre.v1.SourceService.FoundSources:output_type -> havre.v1.FoundSourcesResponse
+	55, // 74: havre.v1.SourceService.ListSources:output_type -> havre.v1.ListSourcesResponse
+	57, // 75: havre.v1.SourceService.ShowSource:output_type -> havre.v1.ShowSourceResponse
+	60, // 76: havre.v1.SourceService.ChangeSources:output_type -> havre.v1.ChangeSourcesResponse
+	62, // 77: havre.v1.SourceService.SetSource:output_type -> havre.v1.SetSourceResponse
+	61, // [61:78] is the sub-list for method output_type
+	44, // [44:61] is the sub-list for method input_type
+	44, // [44:44] is the sub-list for extension type_name
+	44, // [44:44] is the sub-list for extension extendee
+	0,  // [0:44] is the sub-list for field type_name
 }
 
 func init() { file_havre_v1_havre_proto_init() }
@@ -3187,15 +4608,16 @@ func file_havre_v1_havre_proto_init() {
 		(*Put_Upload)(nil),
 		(*Put_Keep)(nil),
 	}
+	file_havre_v1_havre_proto_msgTypes[55].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_havre_v1_havre_proto_rawDesc), len(file_havre_v1_havre_proto_rawDesc)),
-			NumEnums:      5,
-			NumMessages:   40,
+			NumEnums:      6,
+			NumMessages:   57,
 			NumExtensions: 0,
-			NumServices:   2,
+			NumServices:   3,
 		},
 		GoTypes:           file_havre_v1_havre_proto_goTypes,
 		DependencyIndexes: file_havre_v1_havre_proto_depIdxs,

@@ -29,6 +29,8 @@ const (
 	PairingServiceName = "havre.v1.PairingService"
 	// SyncServiceName is the fully-qualified name of the SyncService service.
 	SyncServiceName = "havre.v1.SyncService"
+	// SourceServiceName is the fully-qualified name of the SourceService service.
+	SourceServiceName = "havre.v1.SourceService"
 )
 
 // These constants are the fully-qualified names of the RPCs defined in this package. They're
@@ -62,6 +64,23 @@ const (
 	SyncServiceReportProcedure = "/havre.v1.SyncService/Report"
 	// SyncServiceLeaveProcedure is the fully-qualified name of the SyncService's Leave RPC.
 	SyncServiceLeaveProcedure = "/havre.v1.SyncService/Leave"
+	// SourceServiceAddSourcesProcedure is the fully-qualified name of the SourceService's AddSources
+	// RPC.
+	SourceServiceAddSourcesProcedure = "/havre.v1.SourceService/AddSources"
+	// SourceServiceFoundSourcesProcedure is the fully-qualified name of the SourceService's
+	// FoundSources RPC.
+	SourceServiceFoundSourcesProcedure = "/havre.v1.SourceService/FoundSources"
+	// SourceServiceListSourcesProcedure is the fully-qualified name of the SourceService's ListSources
+	// RPC.
+	SourceServiceListSourcesProcedure = "/havre.v1.SourceService/ListSources"
+	// SourceServiceShowSourceProcedure is the fully-qualified name of the SourceService's ShowSource
+	// RPC.
+	SourceServiceShowSourceProcedure = "/havre.v1.SourceService/ShowSource"
+	// SourceServiceChangeSourcesProcedure is the fully-qualified name of the SourceService's
+	// ChangeSources RPC.
+	SourceServiceChangeSourcesProcedure = "/havre.v1.SourceService/ChangeSources"
+	// SourceServiceSetSourceProcedure is the fully-qualified name of the SourceService's SetSource RPC.
+	SourceServiceSetSourceProcedure = "/havre.v1.SourceService/SetSource"
 )
 
 // PairingServiceClient is a client for the havre.v1.PairingService service.
@@ -468,4 +487,212 @@ func (UnimplementedSyncServiceHandler) Report(context.Context, *connect.Request[
 
 func (UnimplementedSyncServiceHandler) Leave(context.Context, *connect.Request[havrev1.LeaveRequest]) (*connect.Response[havrev1.LeaveResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("havre.v1.SyncService.Leave is not implemented"))
+}
+
+// SourceServiceClient is a client for the havre.v1.SourceService service.
+type SourceServiceClient interface {
+	// AddSources begins to back up documents, and answers at once; Found tells what becomes of each.
+	AddSources(context.Context, *connect.Request[havrev1.AddSourcesRequest]) (*connect.Response[havrev1.AddSourcesResponse], error)
+	FoundSources(context.Context, *connect.Request[havrev1.FoundSourcesRequest]) (*connect.Response[havrev1.FoundSourcesResponse], error)
+	ListSources(context.Context, *connect.Request[havrev1.ListSourcesRequest]) (*connect.Response[havrev1.ListSourcesResponse], error)
+	// ShowSource tells one source with its latest runs.
+	ShowSource(context.Context, *connect.Request[havrev1.ShowSourceRequest]) (*connect.Response[havrev1.ShowSourceResponse], error)
+	// ChangeSources does the same to each source; the first failure ends it.
+	ChangeSources(context.Context, *connect.Request[havrev1.ChangeSourcesRequest]) (*connect.Response[havrev1.ChangeSourcesResponse], error)
+	// SetSource changes how a document is backed up.
+	SetSource(context.Context, *connect.Request[havrev1.SetSourceRequest]) (*connect.Response[havrev1.SetSourceResponse], error)
+}
+
+// NewSourceServiceClient constructs a client for the havre.v1.SourceService service. By default, it
+// uses the Connect protocol with the binary Protobuf Codec, asks for gzipped responses, and sends
+// uncompressed requests. To use the gRPC or gRPC-Web protocols, supply the connect.WithGRPC() or
+// connect.WithGRPCWeb() options.
+//
+// The URL supplied here should be the base URL for the Connect or gRPC server (for example,
+// http://api.acme.com or https://acme.com/grpc).
+func NewSourceServiceClient(httpClient connect.HTTPClient, baseURL string, opts ...connect.ClientOption) SourceServiceClient {
+	baseURL = strings.TrimRight(baseURL, "/")
+	sourceServiceMethods := havrev1.File_havre_v1_havre_proto.Services().ByName("SourceService").Methods()
+	return &sourceServiceClient{
+		addSources: connect.NewClient[havrev1.AddSourcesRequest, havrev1.AddSourcesResponse](
+			httpClient,
+			baseURL+SourceServiceAddSourcesProcedure,
+			connect.WithSchema(sourceServiceMethods.ByName("AddSources")),
+			connect.WithClientOptions(opts...),
+		),
+		foundSources: connect.NewClient[havrev1.FoundSourcesRequest, havrev1.FoundSourcesResponse](
+			httpClient,
+			baseURL+SourceServiceFoundSourcesProcedure,
+			connect.WithSchema(sourceServiceMethods.ByName("FoundSources")),
+			connect.WithClientOptions(opts...),
+		),
+		listSources: connect.NewClient[havrev1.ListSourcesRequest, havrev1.ListSourcesResponse](
+			httpClient,
+			baseURL+SourceServiceListSourcesProcedure,
+			connect.WithSchema(sourceServiceMethods.ByName("ListSources")),
+			connect.WithClientOptions(opts...),
+		),
+		showSource: connect.NewClient[havrev1.ShowSourceRequest, havrev1.ShowSourceResponse](
+			httpClient,
+			baseURL+SourceServiceShowSourceProcedure,
+			connect.WithSchema(sourceServiceMethods.ByName("ShowSource")),
+			connect.WithClientOptions(opts...),
+		),
+		changeSources: connect.NewClient[havrev1.ChangeSourcesRequest, havrev1.ChangeSourcesResponse](
+			httpClient,
+			baseURL+SourceServiceChangeSourcesProcedure,
+			connect.WithSchema(sourceServiceMethods.ByName("ChangeSources")),
+			connect.WithClientOptions(opts...),
+		),
+		setSource: connect.NewClient[havrev1.SetSourceRequest, havrev1.SetSourceResponse](
+			httpClient,
+			baseURL+SourceServiceSetSourceProcedure,
+			connect.WithSchema(sourceServiceMethods.ByName("SetSource")),
+			connect.WithClientOptions(opts...),
+		),
+	}
+}
+
+// sourceServiceClient implements SourceServiceClient.
+type sourceServiceClient struct {
+	addSources    *connect.Client[havrev1.AddSourcesRequest, havrev1.AddSourcesResponse]
+	foundSources  *connect.Client[havrev1.FoundSourcesRequest, havrev1.FoundSourcesResponse]
+	listSources   *connect.Client[havrev1.ListSourcesRequest, havrev1.ListSourcesResponse]
+	showSource    *connect.Client[havrev1.ShowSourceRequest, havrev1.ShowSourceResponse]
+	changeSources *connect.Client[havrev1.ChangeSourcesRequest, havrev1.ChangeSourcesResponse]
+	setSource     *connect.Client[havrev1.SetSourceRequest, havrev1.SetSourceResponse]
+}
+
+// AddSources calls havre.v1.SourceService.AddSources.
+func (c *sourceServiceClient) AddSources(ctx context.Context, req *connect.Request[havrev1.AddSourcesRequest]) (*connect.Response[havrev1.AddSourcesResponse], error) {
+	return c.addSources.CallUnary(ctx, req)
+}
+
+// FoundSources calls havre.v1.SourceService.FoundSources.
+func (c *sourceServiceClient) FoundSources(ctx context.Context, req *connect.Request[havrev1.FoundSourcesRequest]) (*connect.Response[havrev1.FoundSourcesResponse], error) {
+	return c.foundSources.CallUnary(ctx, req)
+}
+
+// ListSources calls havre.v1.SourceService.ListSources.
+func (c *sourceServiceClient) ListSources(ctx context.Context, req *connect.Request[havrev1.ListSourcesRequest]) (*connect.Response[havrev1.ListSourcesResponse], error) {
+	return c.listSources.CallUnary(ctx, req)
+}
+
+// ShowSource calls havre.v1.SourceService.ShowSource.
+func (c *sourceServiceClient) ShowSource(ctx context.Context, req *connect.Request[havrev1.ShowSourceRequest]) (*connect.Response[havrev1.ShowSourceResponse], error) {
+	return c.showSource.CallUnary(ctx, req)
+}
+
+// ChangeSources calls havre.v1.SourceService.ChangeSources.
+func (c *sourceServiceClient) ChangeSources(ctx context.Context, req *connect.Request[havrev1.ChangeSourcesRequest]) (*connect.Response[havrev1.ChangeSourcesResponse], error) {
+	return c.changeSources.CallUnary(ctx, req)
+}
+
+// SetSource calls havre.v1.SourceService.SetSource.
+func (c *sourceServiceClient) SetSource(ctx context.Context, req *connect.Request[havrev1.SetSourceRequest]) (*connect.Response[havrev1.SetSourceResponse], error) {
+	return c.setSource.CallUnary(ctx, req)
+}
+
+// SourceServiceHandler is an implementation of the havre.v1.SourceService service.
+type SourceServiceHandler interface {
+	// AddSources begins to back up documents, and answers at once; Found tells what becomes of each.
+	AddSources(context.Context, *connect.Request[havrev1.AddSourcesRequest]) (*connect.Response[havrev1.AddSourcesResponse], error)
+	FoundSources(context.Context, *connect.Request[havrev1.FoundSourcesRequest]) (*connect.Response[havrev1.FoundSourcesResponse], error)
+	ListSources(context.Context, *connect.Request[havrev1.ListSourcesRequest]) (*connect.Response[havrev1.ListSourcesResponse], error)
+	// ShowSource tells one source with its latest runs.
+	ShowSource(context.Context, *connect.Request[havrev1.ShowSourceRequest]) (*connect.Response[havrev1.ShowSourceResponse], error)
+	// ChangeSources does the same to each source; the first failure ends it.
+	ChangeSources(context.Context, *connect.Request[havrev1.ChangeSourcesRequest]) (*connect.Response[havrev1.ChangeSourcesResponse], error)
+	// SetSource changes how a document is backed up.
+	SetSource(context.Context, *connect.Request[havrev1.SetSourceRequest]) (*connect.Response[havrev1.SetSourceResponse], error)
+}
+
+// NewSourceServiceHandler builds an HTTP handler from the service implementation. It returns the
+// path on which to mount the handler and the handler itself.
+//
+// By default, handlers support the Connect, gRPC, and gRPC-Web protocols with the binary Protobuf
+// and JSON codecs. They also support gzip compression.
+func NewSourceServiceHandler(svc SourceServiceHandler, opts ...connect.HandlerOption) (string, http.Handler) {
+	sourceServiceMethods := havrev1.File_havre_v1_havre_proto.Services().ByName("SourceService").Methods()
+	sourceServiceAddSourcesHandler := connect.NewUnaryHandler(
+		SourceServiceAddSourcesProcedure,
+		svc.AddSources,
+		connect.WithSchema(sourceServiceMethods.ByName("AddSources")),
+		connect.WithHandlerOptions(opts...),
+	)
+	sourceServiceFoundSourcesHandler := connect.NewUnaryHandler(
+		SourceServiceFoundSourcesProcedure,
+		svc.FoundSources,
+		connect.WithSchema(sourceServiceMethods.ByName("FoundSources")),
+		connect.WithHandlerOptions(opts...),
+	)
+	sourceServiceListSourcesHandler := connect.NewUnaryHandler(
+		SourceServiceListSourcesProcedure,
+		svc.ListSources,
+		connect.WithSchema(sourceServiceMethods.ByName("ListSources")),
+		connect.WithHandlerOptions(opts...),
+	)
+	sourceServiceShowSourceHandler := connect.NewUnaryHandler(
+		SourceServiceShowSourceProcedure,
+		svc.ShowSource,
+		connect.WithSchema(sourceServiceMethods.ByName("ShowSource")),
+		connect.WithHandlerOptions(opts...),
+	)
+	sourceServiceChangeSourcesHandler := connect.NewUnaryHandler(
+		SourceServiceChangeSourcesProcedure,
+		svc.ChangeSources,
+		connect.WithSchema(sourceServiceMethods.ByName("ChangeSources")),
+		connect.WithHandlerOptions(opts...),
+	)
+	sourceServiceSetSourceHandler := connect.NewUnaryHandler(
+		SourceServiceSetSourceProcedure,
+		svc.SetSource,
+		connect.WithSchema(sourceServiceMethods.ByName("SetSource")),
+		connect.WithHandlerOptions(opts...),
+	)
+	return "/havre.v1.SourceService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case SourceServiceAddSourcesProcedure:
+			sourceServiceAddSourcesHandler.ServeHTTP(w, r)
+		case SourceServiceFoundSourcesProcedure:
+			sourceServiceFoundSourcesHandler.ServeHTTP(w, r)
+		case SourceServiceListSourcesProcedure:
+			sourceServiceListSourcesHandler.ServeHTTP(w, r)
+		case SourceServiceShowSourceProcedure:
+			sourceServiceShowSourceHandler.ServeHTTP(w, r)
+		case SourceServiceChangeSourcesProcedure:
+			sourceServiceChangeSourcesHandler.ServeHTTP(w, r)
+		case SourceServiceSetSourceProcedure:
+			sourceServiceSetSourceHandler.ServeHTTP(w, r)
+		default:
+			http.NotFound(w, r)
+		}
+	})
+}
+
+// UnimplementedSourceServiceHandler returns CodeUnimplemented from all methods.
+type UnimplementedSourceServiceHandler struct{}
+
+func (UnimplementedSourceServiceHandler) AddSources(context.Context, *connect.Request[havrev1.AddSourcesRequest]) (*connect.Response[havrev1.AddSourcesResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("havre.v1.SourceService.AddSources is not implemented"))
+}
+
+func (UnimplementedSourceServiceHandler) FoundSources(context.Context, *connect.Request[havrev1.FoundSourcesRequest]) (*connect.Response[havrev1.FoundSourcesResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("havre.v1.SourceService.FoundSources is not implemented"))
+}
+
+func (UnimplementedSourceServiceHandler) ListSources(context.Context, *connect.Request[havrev1.ListSourcesRequest]) (*connect.Response[havrev1.ListSourcesResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("havre.v1.SourceService.ListSources is not implemented"))
+}
+
+func (UnimplementedSourceServiceHandler) ShowSource(context.Context, *connect.Request[havrev1.ShowSourceRequest]) (*connect.Response[havrev1.ShowSourceResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("havre.v1.SourceService.ShowSource is not implemented"))
+}
+
+func (UnimplementedSourceServiceHandler) ChangeSources(context.Context, *connect.Request[havrev1.ChangeSourcesRequest]) (*connect.Response[havrev1.ChangeSourcesResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("havre.v1.SourceService.ChangeSources is not implemented"))
+}
+
+func (UnimplementedSourceServiceHandler) SetSource(context.Context, *connect.Request[havrev1.SetSourceRequest]) (*connect.Response[havrev1.SetSourceResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("havre.v1.SourceService.SetSource is not implemented"))
 }
