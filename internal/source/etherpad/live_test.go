@@ -23,6 +23,7 @@ type received struct {
 	when      time.Time
 	text      string
 	html      string
+	markdown  string
 	authors   []string
 	suspect   string
 	unchanged bool
@@ -37,7 +38,8 @@ type following struct {
 
 	mu     sync.Mutex // guards what follows
 	more   *sync.Cond
-	copies []received
+	copies []received // that were not waited for
+	all    []received
 	alive  int
 }
 
@@ -77,11 +79,13 @@ func (f *following) take(c *source.Copy) error {
 			r.text = string(b)
 		case ".html":
 			r.html = string(b)
+		case ".md":
+			r.markdown = string(b)
 		}
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.copies = append(f.copies, r)
+	f.copies, f.all = append(f.copies, r), append(f.all, r)
 	f.more.Broadcast()
 	return nil
 }

@@ -99,8 +99,19 @@ func NewReal(o Options, dir string) (*Real, error) {
 	}
 	r := &Real{options: o, port: port, dir: dir, install: where}
 	r.base = newBase(fmt.Sprintf("http://127.0.0.1:%d", port), "0123456789abcdef", "1.8.14", o)
+	if err := os.WriteFile(filepath.Join(dir, "APIKEY.txt"), []byte(r.key), 0o644); err != nil {
+		return nil, err
+	}
+	return r, r.start()
+}
+
+// Set changes the limits from the next start on.
+func (r *Real) Set(o Options) { r.options = o }
+
+func (r *Real) writeSettings() error {
+	o := r.options
 	settings := map[string]any{
-		"title": "Etherpad", "ip": "127.0.0.1", "port": port, "skinName": "colibris", "minify": false, "loglevel": "WARN",
+		"title": "Etherpad", "ip": "127.0.0.1", "port": r.port, "skinName": "colibris", "minify": false, "loglevel": "WARN",
 		"dbType": "dirty", "dbSettings": map[string]any{"filename": r.database()}, "defaultPadText": defaultText,
 		"editOnly": o.EditOnly, "requireSession": o.RequireSession,
 		"importExportRateLimiting": map[string]any{"windowMs": o.window().Milliseconds(), "max": o.limit()},
@@ -112,15 +123,9 @@ func NewReal(o Options, dir string) (*Real, error) {
 	}
 	b, err := json.Marshal(settings)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if err := os.WriteFile(filepath.Join(dir, "settings.json"), b, 0o644); err != nil {
-		return nil, err
-	}
-	if err := os.WriteFile(filepath.Join(dir, "APIKEY.txt"), []byte(r.key), 0o644); err != nil {
-		return nil, err
-	}
-	return r, r.start()
+	return os.WriteFile(filepath.Join(r.dir, "settings.json"), b, 0o644)
 }
 
 func (r *Real) database() string { return filepath.Join(r.dir, "dirty.db") }
@@ -128,6 +133,9 @@ func (r *Real) database() string { return filepath.Join(r.dir, "dirty.db") }
 func (r *Real) start() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if err := r.writeSettings(); err != nil {
+		return err
+	}
 	r.output = &bytes.Buffer{}
 	cmd := exec.Command("node", "--require", filepath.Join(r.install, "parent.js"), "node/server.js",
 		"--settings", filepath.Join(r.dir, "settings.json"), "--apikey", filepath.Join(r.dir, "APIKEY.txt"))
