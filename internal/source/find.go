@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -112,9 +113,7 @@ func (f *finder) add(text, title string, line int, least Likelihood) bool {
 	key := kinds[0].Address.URL
 	if i, ok := f.seen[key]; ok {
 		f.found[i].Title = cmp.Or(f.found[i].Title, title)
-		if f.found[i].Kinds[0].Secrets == (Secrets{}) {
-			f.found[i].Kinds = kinds
-		}
+		f.found[i].Kinds = merged(f.found[i].Kinds, kinds)
 		return true
 	}
 	if len(f.found) < maxFound {
@@ -122,6 +121,22 @@ func (f *finder) add(text, title string, line int, least Likelihood) bool {
 		f.found = append(f.found, Found{Kinds: kinds, File: f.name, Line: line, Title: title})
 	}
 	return true
+}
+
+// merged returns what two mentions of one address say together: the surer form, and the secrets of both.
+func merged(a, b []Recognised) []Recognised {
+	if b[0].Likelihood > a[0].Likelihood {
+		a, b = b, a
+	}
+	a = slices.Clone(a)
+	for i := range a {
+		for _, other := range b {
+			if other.Address == a[i].Address && a[i].Secrets == (Secrets{}) {
+				a[i].Secrets = other.Secrets
+			}
+		}
+	}
+	return a
 }
 
 // wrapped returns the address within an address that only leads to it: links in mails that a provider has rewritten.

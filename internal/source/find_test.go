@@ -103,6 +103,15 @@ func TestFindKeepsSecretsOfTheSameDocument(t *testing.T) {
 	}
 }
 
+func TestFindKeepsTheSurerFormOfAnAddress(t *testing.T) {
+	for _, text := range []string{"https://a.example/n/one https://a.example/maybe/one?key=k", "https://a.example/maybe/one https://a.example/n/one?key=k"} {
+		found := registry().Find("", []byte(text))
+		if len(found) != 1 || found[0].Kinds[0].Likelihood != source.Certain || found[0].Kinds[0].Secrets.Address == "" {
+			t.Errorf("%s: got %+v", text, found)
+		}
+	}
+}
+
 func TestFindInFirefox(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "places.sqlite")

@@ -2,6 +2,7 @@ package source
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 )
@@ -45,15 +46,28 @@ type live struct {
 	report   func(*Item, Result)
 	changed  chan struct{}
 
-	mu   sync.Mutex // guards item and calls of report
-	item *Item
+	mu    sync.Mutex // guards what follows, and calls of report
+	item  *Item
+	fresh []string // extensions of files that were saved since the last fetch began
 }
 
-// check fetches the whole document. Its error is the context's.
+// check fetches the whole document. What is written meanwhile is saved meanwhile, and not replaced by what was fetched, which
+// is older. Its error is the context's.
 func (l *live) check(ctx context.Context) (Result, error) {
 	l.mu.Lock()
+	d := l.item.document(l.secrets, l.target)
+	l.fresh = nil
+	l.mu.Unlock()
+	r := Result{When: time.Now().UTC()}
+	got, err := l.follower.Fetch(ctx, l.client, d)
+	l.mu.Lock()
 	defer l.mu.Unlock()
-	r, err := Check(ctx, l.client, l.follower, l.secrets, l.target, l.item)
+	if err == nil {
+		defer got.Close() //nolint:errcheck // what could be left lies in the temporary directory
+		got.Files = slices.DeleteFunc(got.Files, func(f File) bool { return slices.Contains(l.fresh, f.Ext) })
+		err = take(ctx, l.target, l.item, got, &r)
+	}
+	r, err = l.item.noted(ctx, r, err)
 	if err == nil {
 		l.report(l.item, r)
 	}
@@ -90,6 +104,9 @@ func (l *live) save(ctx context.Context, got *Copy) error {
 		return err
 	}
 	l.wholeSoon()
+	for _, f := range got.Files {
+		l.fresh = append(l.fresh, f.Ext)
+	}
 	r.Took = time.Since(r.When).Round(time.Millisecond)
 	l.item.Last, l.item.History = r, l.item.History.Add(r)
 	l.report(l.item, r)

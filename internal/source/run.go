@@ -101,18 +101,34 @@ type Saved struct {
 // Check looks at one document once: it fetches it, and has the target save what is new. It updates the item and returns
 // the result, which is also item.Last. A context that ends leaves the item as it was and is the only error.
 func Check(ctx context.Context, c *Client, p Provider, secrets Secrets, target Target, item *Item) (Result, error) {
-	begun := time.Now()
-	r := Result{When: begun.UTC()}
-	err := check(ctx, c, p, secrets, target, item, &r)
+	r := Result{When: time.Now().UTC()}
+	got, err := p.Fetch(ctx, c, item.document(secrets, target))
+	if err == nil {
+		defer got.Close() //nolint:errcheck // what could be left lies in the temporary directory
+		err = take(ctx, target, item, got, &r)
+	}
+	return item.noted(ctx, r, err)
+}
+
+// document is the item as a provider is asked for it.
+func (i *Item) document(secrets Secrets, target Target) Document {
+	d := Document{Address: i.Address, Secrets: secrets, State: i.State}
+	if i.Name != "" && !target.Complete(i) {
+		d.State = nil // fetched anew, as if it had never been: the files are not there to be compared with
+	}
+	return d
+}
+
+// noted completes a result and notes it, unless the context ended before there was one.
+func (i *Item) noted(ctx context.Context, r Result, err error) (Result, error) {
 	if ctx.Err() != nil && !r.Outcome.Good() && r.Outcome != OutcomeSuspect {
 		return Result{}, context.Cause(ctx)
 	}
 	if err != nil {
 		r.failed(err)
 	}
-	r.Took = time.Since(begun).Round(time.Millisecond)
-	item.Last = r
-	item.History = item.History.Add(r)
+	r.Took = time.Since(r.When).Round(time.Millisecond)
+	i.Last, i.History = r, i.History.Add(r)
 	return r, nil
 }
 
@@ -132,25 +148,18 @@ func (r *Result) failed(err error) {
 	}
 }
 
-func check(ctx context.Context, c *Client, p Provider, secrets Secrets, target Target, item *Item, r *Result) error {
-	d := Document{Address: item.Address, Secrets: secrets, State: item.State}
-	if item.Name != "" && !target.Complete(item) {
-		d.State = nil // fetched anew, as if it had never been: the files are not there to be compared with
-	}
-	got, err := p.Fetch(ctx, c, d)
-	if err != nil {
-		return err
-	}
-	defer got.Close() //nolint:errcheck // what could be left lies in the temporary directory
-	if got.Unchanged {
+// take does with a copy what is right: nothing, keep it apart, or have it saved.
+func take(ctx context.Context, target Target, item *Item, got *Copy, r *Result) error {
+	switch {
+	case got.Unchanged:
 		r.Outcome = OutcomeUnchanged
 		item.take(got, len(got.State) > 0)
 		return nil
-	}
-	if got.Suspect != "" {
+	case got.Suspect != "":
 		return keepSuspect(ctx, target, item, got, r)
+	default:
+		return save(ctx, target, item, got, r, true)
 	}
-	return save(ctx, target, item, got, r, true)
 }
 
 // save has a good copy written and takes over what it says. Of a copy that is not whole (Follower), the state is not kept.

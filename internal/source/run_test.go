@@ -163,6 +163,51 @@ func TestLiveSavesWhatIsWritten(t *testing.T) {
 	})
 }
 
+func TestLiveSavesWhileTheWholeIsFetched(t *testing.T) {
+	dir := t.TempDir()
+	d := openDirectory(t, dir)
+	inBubble(t, func(t *testing.T, n *sourcetest.Network) {
+		defer n.Close()
+		instance := sourcetest.NewInstance()
+		instance.Set("one", "Title\n1")
+		var slow atomic.Bool
+		instance.Before = func(w http.ResponseWriter, r *http.Request) bool {
+			if !slow.Load() || r.URL.RawQuery == "live" {
+				return false
+			}
+			time.Sleep(30 * time.Second)
+			w.Header().Set("Content-Type", "text/plain")
+			w.Write([]byte("Title\n2"))
+			return true
+		}
+		n.Serve("a.example", instance)
+		c := n.Client(source.ClientOptions{})
+		defer c.CloseIdle()
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() {
+			done <- source.Live(ctx, c, sourcetest.Provider{}, source.Secrets{}, d, note("a.example", "one"), nil, func(*source.Item, source.Result) {})
+		}()
+		time.Sleep(5 * time.Second)
+		slow.Store(true)
+		instance.Set("one", "Title\n2")
+		time.Sleep(70 * time.Second) // the whole is on its way
+		instance.Set("one", "Title\n3")
+		time.Sleep(3 * time.Second)
+		if got := tree(t, dir)["Title.txt"]; got != "Title\n3" {
+			t.Errorf("while the whole is fetched: %q", got)
+		}
+		time.Sleep(30 * time.Second) // it has come, and is older
+		if got := tree(t, dir); got["Title.txt"] != "Title\n3" || got["Title.html"] != "<!doctype html><title>Title</title><pre>Title\n2</pre>\n" {
+			t.Errorf("when the whole has come: %v", got)
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestLiveReportsWhatIsWrong(t *testing.T) {
 	d := openDirectory(t, t.TempDir())
 	inBubble(t, func(t *testing.T, n *sourcetest.Network) {

@@ -47,7 +47,7 @@ func (Provider) Recognise(u *url.URL) source.Recognised {
 
 // Probe is source.Provider.
 func (p Provider) Probe(ctx context.Context, c *source.Client, r source.Recognised) (source.Recognised, error) {
-	if _, err := p.get(ctx, c, source.Document{Address: r.Address}); err != nil {
+	if _, err := p.get(ctx, c, source.Document{Address: r.Address}, ""); err != nil {
 		return r, err
 	}
 	r.Likelihood = source.Certain
@@ -65,14 +65,14 @@ type answer struct {
 	body []byte
 }
 
-func (Provider) get(ctx context.Context, c *source.Client, d source.Document) (*answer, error) {
+func (Provider) get(ctx context.Context, c *source.Client, d source.Document, query string) (*answer, error) {
 	var old state
 	if len(d.State) > 0 {
 		if err := json.Unmarshal(d.State, &old); err != nil {
 			return nil, err
 		}
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, d.Address.URL, http.NoBody)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, d.Address.URL+query, http.NoBody)
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +107,7 @@ func (Provider) get(ctx context.Context, c *source.Client, d source.Document) (*
 
 // Fetch is source.Provider. A note that was emptied is suspect.
 func (p Provider) Fetch(ctx context.Context, c *source.Client, d source.Document) (*source.Copy, error) {
-	a, err := p.get(ctx, c, d)
+	a, err := p.get(ctx, c, d, "")
 	if err != nil {
 		return nil, err
 	}
@@ -151,7 +151,7 @@ func (p Provider) Follow(ctx context.Context, c *source.Client, d source.Documen
 			return nil
 		case <-ticker.C:
 		}
-		a, err := p.get(ctx, c, d)
+		a, err := p.get(ctx, c, d, "?live")
 		if ctx.Err() != nil {
 			return nil
 		}
