@@ -174,6 +174,13 @@ func (o *running) begin(e *syncer.Engine) {
 	o.engine = e
 }
 
+// running returns the engine, nil before the first.
+func (o *running) running() *syncer.Engine {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.engine
+}
+
 // failed notes why there is no engine at the moment.
 func (o *running) failed(err error) {
 	o.mu.Lock()
@@ -298,9 +305,7 @@ func (r *runner) Deletions(ctx context.Context, id string, allow bool) error {
 	if one == nil {
 		return &havre.Error{Code: havre.CodeNotFound, Text: "there is no such replica any more; see: havre status"}
 	}
-	one.mu.Lock()
-	e := one.engine
-	one.mu.Unlock()
+	e := one.running()
 	if e == nil {
 		return &havre.Error{Code: havre.CodeUnavailable, Text: fmt.Sprintf("%s is not being kept the same now; see: havre status", shown(one.Name()))}
 	}

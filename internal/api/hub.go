@@ -17,7 +17,7 @@ type Accounts interface {
 	Leave(ctx context.Context, caller *havre.Caller) error
 	// Report records what all replicas of the caller have reached, and returns what people decided
 	// about deletions that wait in them.
-	Report(ctx context.Context, caller *havre.Caller, replicas []havre.ReplicaReport) ([]havre.HeldDecision, error)
+	Report(ctx context.Context, caller *havre.Caller, replicas []havre.ReplicaReport) (havre.Instructions, error)
 }
 
 // Folders is what callers read. Rights are checked behind it.

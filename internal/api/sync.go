@@ -112,5 +112,5 @@ func (s *server) Report(ctx context.Context, req *connect.Request[havrev1.Report
 	if err != nil {
 		return nil, err
 	}
-	return connect.NewResponse(wire.Decisions(decided)), nil
+	return connect.NewResponse(wire.Instructions(decided)), nil
 }

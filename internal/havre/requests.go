@@ -74,6 +74,33 @@ type ReplicaReport struct {
 	Place    string     // the directory on the device
 	HeldUp   int64      // deletions made on the device that wait for a person
 	HeldDown int64      // deletions made by others that wait for a person before they happen on the device
+	// HeldFiles are those whose deletion waits, by path, or the first of very many; nil with HeldKnown: those of
+	// the last report that had some.
+	HeldFiles []HeldFile
+	HeldKnown bool
+}
+
+// HeldFile is a file whose deletion waits for a person.
+type HeldFile struct {
+	Path svn.Path // in the scope
+	Size int64    // bytes
+}
+
+// MaxHeldBytes bounds what the names of held files in a report take, all replicas together.
+const MaxHeldBytes = 512 << 10
+
+// Guard says which deletions wait for a person: those of a direction in which at least Files files of a replica
+// are to go, and more than Percent of all of them. Files is 0 where nobody said so. What others delete is in the
+// local trash of a device for TrashDays; 0: as the device itself has it.
+type Guard struct{ Files, Percent, TrashDays int64 }
+
+// MaxTrashDays is the longest time that a server can ask for.
+const MaxTrashDays = 3650
+
+// Instructions are what the server answers to a report.
+type Instructions struct {
+	Decisions []HeldDecision
+	Guard     Guard
 }
 
 // Decision is what a person decided about deletions that wait.

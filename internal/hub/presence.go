@@ -73,8 +73,12 @@ func (h *Hub) Connected(id havre.DeviceID) time.Time {
 }
 
 // Report records what all replicas of the caller have reached, and returns what people decided about
-// deletions that wait in them.
-func (h *Hub) Report(ctx context.Context, c *havre.Caller, reports []havre.ReplicaReport) ([]havre.HeldDecision, error) {
+// deletions that wait in them, and from when on deletions do.
+func (h *Hub) Report(ctx context.Context, c *havre.Caller, reports []havre.ReplicaReport) (havre.Instructions, error) {
 	decided, err := h.store.SaveReplicas(ctx, c.Device, reports)
-	return decided, full(err)
+	if err != nil {
+		return havre.Instructions{}, full(err)
+	}
+	guard, err := h.Guard(ctx)
+	return havre.Instructions{Decisions: decided, Guard: guard}, err
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/havre-cloud/havre/internal/havre"
 	"github.com/havre-cloud/havre/internal/store"
 )
 
@@ -64,6 +65,66 @@ func (h *Hub) SessionLength(ctx context.Context) time.Duration {
 		return d
 	}
 	return sessionLife
+}
+
+// What an administrator may say about deletions that wait: fewer files than fewestHeld are what a person
+// deletes every day.
+const fewestHeld, mostHeld = 20, 1_000_000
+
+// DefaultGuard is that of clients which nobody tells otherwise.
+var DefaultGuard = havre.Guard{Files: 1000, Percent: 50, TrashDays: 30}
+
+// Guard returns from when on deletions wait for a person, and how long the trash of a device keeps things. Settings
+// that cannot be read are as if nobody had said anything.
+func (h *Hub) Guard(ctx context.Context) (havre.Guard, error) {
+	g := DefaultGuard
+	value, err := h.store.Setting(ctx, store.SettingGuard)
+	if err != nil {
+		return g, err
+	}
+	if _, err := fmt.Sscanf(value, "%d %d", &g.Files, &g.Percent); err != nil {
+		g = DefaultGuard
+	}
+	if value, err = h.store.Setting(ctx, store.SettingTrashDays); err != nil {
+		return g, err
+	}
+	if days, err := strconv.ParseInt(value, 10, 64); err == nil {
+		g.TrashDays = days
+	}
+	return g, nil
+}
+
+// SetTrashDays says how long the trash of a device keeps what others deleted. Devices hear of it with their next
+// report; one that gets a shorter time empties its trash at once.
+func (a *Admin) SetTrashDays(ctx context.Context, days int64) error {
+	if days < 1 || days > havre.MaxTrashDays {
+		return invalid("the trash keeps things for 1 to %d days", havre.MaxTrashDays)
+	}
+	return full(a.store.ChangeSetting(ctx, a.by, store.SettingTrashDays, strconv.FormatInt(days, 10)))
+}
+
+// SetGuard says from when on deletions wait. Devices hear of it with their next report, within seconds.
+func (a *Admin) SetGuard(ctx context.Context, g havre.Guard) error {
+	if g.Files < fewestHeld || g.Files > mostHeld {
+		return invalid("at least %d files, and at most %d: below that, tidying up would be held every day", fewestHeld, mostHeld)
+	}
+	if g.Percent < 0 || g.Percent > 99 {
+		return invalid("the part of the files is from 0 to %d percent", 99)
+	}
+	return full(a.store.ChangeSetting(ctx, a.by, store.SettingGuard, fmt.Sprintf("%d %d", g.Files, g.Percent)))
+}
+
+// HeldFiles returns the files whose deletion waits in a replica, as the device listed them. That somebody looks at
+// their names, and not only at how many there are where, is logged.
+func (a *Admin) HeldFiles(ctx context.Context, r *ReplicaStatus, names bool) ([]havre.HeldFile, error) {
+	if !names {
+		return a.store.HeldFiles(ctx, r.Device.ID, r.Report.Scope)
+	}
+	entry := store.AuditEntry{Actor: a.by.Name, Address: a.by.Address, Action: "held.look", Subject: r.Folder.Name, Detail: r.Device.Name}
+	if err := a.store.Record(ctx, entry); err != nil {
+		return nil, full(err)
+	}
+	return a.store.HeldFiles(ctx, r.Device.ID, r.Report.Scope)
 }
 
 // FactorRequired says whether administrators need a second factor to administer.

@@ -141,8 +141,10 @@ func secretKinds(s *source.Secrets) []string {
 		name string
 		is   bool
 	}{
-		{"address", s.Address != ""}, {"password", s.User != "" || s.Password != ""},
-		{"session", s.Session != ""}, {"key", s.APIKey != ""},
+		{"address", s.Address != ""},
+		{"password", s.User != "" || s.Password != ""},
+		{"session", s.Session != ""},
+		{"key", s.APIKey != ""},
 	} {
 		if k.is {
 			kinds = append(kinds, k.name)

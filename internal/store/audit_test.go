@@ -1,6 +1,7 @@
 package store
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -70,8 +71,22 @@ func TestDecideHeld(t *testing.T) {
 	if r := ok(s.Replicas(ctx, f.ID))(t)[0]; !r.Since.Equal(since) || r.DecisionBy != "boss" {
 		t.Errorf("since %v, want %v; by %s", r.Since, since, r.DecisionBy)
 	}
+	files := []havre.HeldFile{{Path: "b", Size: 2}, {Path: "a/é", Size: 1}}
+	for _, known := range []bool{false, true} { // what is known already is kept
+		r := havre.ReplicaReport{Scope: scope, HeldUp: 70, HeldKnown: known}
+		if !known {
+			r.HeldFiles = files
+		}
+		ok(s.SaveReplicas(ctx, d.ID, []havre.ReplicaReport{r}))(t)
+		if got := ok(s.HeldFiles(ctx, d.ID, scope))(t); !slices.Equal(got, files) {
+			t.Errorf("held are %v", got)
+		}
+	}
 	if got := report(80); len(got) != 0 {
 		t.Errorf("with more waiting the device hears %v", got)
+	}
+	if got := ok(s.HeldFiles(ctx, d.ID, scope))(t); len(got) != 0 {
+		t.Errorf("of others that were not listed: %v", got)
 	}
 	if got := report(0); len(got) != 0 {
 		t.Errorf("afterwards the device hears %v", got)

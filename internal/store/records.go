@@ -53,9 +53,11 @@ const (
 
 	SettingSources Setting = "sources" // JSON: hub.SourceSettings
 
-	SettingAddress      Setting = "server.address" // HOST:PORT where clients reach it, if somebody said so
-	SettingSessionHours Setting = "session.hours"  // how long a browser stays signed in
-	SettingFactor       Setting = "admin.factor"   // "yes": administrators need a second factor
+	SettingAddress      Setting = "server.address"  // HOST:PORT where clients reach it, if somebody said so
+	SettingGuard        Setting = "deletions.guard" // from when on deletions wait: "FILES PERCENT"
+	SettingTrashDays    Setting = "trash.days"      // how long the trash of devices keeps things
+	SettingSessionHours Setting = "session.hours"   // how long a browser stays signed in
+	SettingFactor       Setting = "admin.factor"    // "yes": administrators need a second factor
 )
 
 // Setting returns the value, "" if it was never set.

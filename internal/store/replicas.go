@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -83,14 +84,15 @@ func (s *Store) saveReplica(ctx context.Context, tx *sql.Tx, device havre.Device
 	if r.Pending+r.HeldUp+r.HeldDown > 0 || r.Error != "" {
 		since = s.stamp()
 	}
-	_, err := tx.ExecContext(ctx, `INSERT INTO replicas (device_id, folder_id, root, revision, pending, error, place, held, held_down, since, reported_at)
-		SELECT ?, id, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM folders WHERE id = ?
+	files := sql.NullString{Valid: !r.HeldKnown || r.HeldUp+r.HeldDown == 0, String: heldJSON(r.HeldFiles)}
+	_, err := tx.ExecContext(ctx, `INSERT INTO replicas (device_id, folder_id, root, revision, pending, error, place, held, held_down, since, reported_at, held_files)
+		SELECT ?1, id, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, coalesce(?12, '[]') FROM folders WHERE id = ?11
 		ON CONFLICT (device_id, folder_id, root) DO UPDATE SET revision = excluded.revision,
 			pending = excluded.pending, error = excluded.error, place = excluded.place,
 			decision = CASE WHEN held + held_down = excluded.held + excluded.held_down THEN decision ELSE 0 END,
-			held = excluded.held, held_down = excluded.held_down, reported_at = excluded.reported_at,
+			held_files = coalesce(?12, held_files), held = excluded.held, held_down = excluded.held_down, reported_at = excluded.reported_at,
 			since = CASE WHEN since = 0 OR excluded.since = 0 THEN excluded.since ELSE since END`,
-		device, r.Scope.Root, r.Revision, r.Pending, clipText(r.Error), clipText(r.Place), r.HeldUp, r.HeldDown, since, s.stamp(), r.Scope.Folder)
+		device, r.Scope.Root, r.Revision, r.Pending, clipText(r.Error), clipText(r.Place), r.HeldUp, r.HeldDown, since, s.stamp(), r.Scope.Folder, files)
 	return err
 }
 
@@ -137,6 +139,28 @@ func (s *Store) DecideHeld(ctx context.Context, by Actor, device havre.DeviceID,
 		e := by.entry("held."+d.String(), folder, fmt.Sprintf(detailHeld, deviceName, count))
 		return s.audit(ctx, tx, e)
 	})
+}
+
+// heldJSON writes the files as pairs of path and size.
+func heldJSON(files []havre.HeldFile) string {
+	pairs := make([][2]any, len(files))
+	for i, f := range files {
+		pairs[i] = [2]any{f.Path, f.Size}
+	}
+	b, err := json.Marshal(pairs)
+	if err != nil {
+		return "[]" // texts and numbers: it cannot fail
+	}
+	return string(b)
+}
+
+// HeldFiles returns the files whose deletion waits in a replica, as the device listed them.
+func (s *Store) HeldFiles(ctx context.Context, device havre.DeviceID, scope havre.Scope) ([]havre.HeldFile, error) {
+	return query(ctx, s.read, func(row func(...any) error) (havre.HeldFile, error) {
+		var f havre.HeldFile
+		return f, row(&f.Path, &f.Size)
+	}, `SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM replicas, json_each(replicas.held_files)
+		WHERE device_id = ? AND folder_id = ? AND replicas.root = ? ORDER BY key`, device, scope.Folder, scope.Root)
 }
 
 // maxText is how many bytes of a sentence or a place of a device are kept.

@@ -80,6 +80,7 @@ func (l *loop) plan(now time.Time) {
 			return
 		}
 		last := page[len(page)-1].ID
+		guard := l.guard()
 		round := reconcile.Plan(view{l}, func(yield func(*reconcile.Node) bool) {
 			for _, n := range page {
 				if !yield(n) {
@@ -87,7 +88,7 @@ func (l *loop) plan(now time.Time) {
 				}
 			}
 		}, reconcile.Options{
-			Device: l.cfg.Device, Now: now, Guard: l.cfg.Guard,
+			Device: l.cfg.Device, Now: now, Guard: guard,
 			CaughtUp:        l.commits.idle() && len(l.answered) == 0,
 			LocalConfirmed:  l.db.Setting(settingAllowLocal) != "",
 			RemoteConfirmed: l.db.Setting(settingAllowOther) != "",

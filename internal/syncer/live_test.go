@@ -19,6 +19,7 @@ import (
 	"github.com/havre-cloud/havre/internal/localfs"
 	"github.com/havre-cloud/havre/internal/localfs/ignore"
 	"github.com/havre-cloud/havre/internal/localfs/watch"
+	"github.com/havre-cloud/havre/internal/reconcile"
 	"github.com/havre-cloud/havre/internal/syncer"
 	"github.com/havre-cloud/havre/internal/syncer/syncertest"
 	"github.com/havre-cloud/havre/svn"
@@ -155,6 +156,13 @@ func TestManyDeletionsAreHeld(t *testing.T) {
 			if s.Head() != head {
 				t.Fatal("deletions went up though they are held")
 			}
+			held, err := laptop.engine.HeldFiles(t.Context(), 1<<20)
+			if laptop.must(err); len(held) != 20 || !slices.Contains(held, havre.HeldFile{Path: "dir/13", Size: 2}) {
+				t.Errorf("held are %v", held)
+			}
+			if some, err := laptop.engine.HeldFiles(t.Context(), 200); err != nil || len(some) == 0 || len(some) > 10 {
+				t.Errorf("what fits into 200 bytes are %v, %v", some, err)
+			}
 			laptop.must(laptop.engine.Deletions(t.Context(), tt.allow))
 			laptop.is(syncer.StateUpToDate)
 			settle(t, s, laptop, desktop)
@@ -185,7 +193,10 @@ func TestDeletionsThatNobodyAgreedTo(t *testing.T) {
 	for _, d := range []*device{laptop, desktop} {
 		d.await(func(st syncer.Status) bool { return st.State == syncer.StateHeld && st.HeldDown == 20 })
 	}
-	laptop.must(laptop.engine.Deletions(t.Context(), true))
+	if files, err := desktop.engine.HeldFiles(t.Context(), 1<<20); err != nil || len(files) != 20 || files[0].Path.Dir() != "dir" {
+		t.Errorf("held are %v, %v", files, err)
+	}
+	laptop.must(laptop.engine.SetGuard(t.Context(), reconcile.Guard{Files: 21, Share: 0.5}))
 	laptop.awaitDisk(map[string]string{})
 	desktop.must(desktop.engine.Deletions(t.Context(), false))
 	settle(t, s, laptop, desktop)
@@ -373,4 +384,29 @@ func TestSlowWriter(t *testing.T) {
 		laptop.must(err)
 	}
 	awaitTree(t, s, map[string]string{"slow": want})
+}
+
+// TestTrashAge: what a person chose counts at the next start, instead of the default.
+func TestTrashAge(t *testing.T) {
+	t.Parallel()
+	short := func(c *syncer.Config) { c.TrashAge = time.Nanosecond }
+	for name, want := range map[string]int{"chosen": 1, "default": 0} {
+		s := syncertest.NewServer()
+		laptop := newDevice(t, s, name, short)
+		laptop.is(syncer.StateUpToDate)
+		if name == "chosen" {
+			laptop.must(laptop.engine.SetTrashAge(t.Context(), 90))
+		}
+		s.Do(syncertest.Put("old", "x"))
+		laptop.awaitDisk(map[string]string{"old": "x"})
+		s.Do(syncertest.Delete("old"))
+		laptop.awaitDisk(map[string]string{})
+		laptop.is(syncer.StateUpToDate)
+		laptop.stop()
+		laptop.start(short)
+		laptop.is(syncer.StateUpToDate)
+		if n := len(laptop.trashed()); n != want {
+			t.Errorf("%s: %d entries are in the trash, want %d", name, n, want)
+		}
+	}
 }

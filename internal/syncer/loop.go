@@ -111,15 +111,15 @@ func (e *Engine) session(ctx context.Context) error {
 	if err := e.cfg.FS.Check(e.cfg.Scope.Folder); err != nil {
 		return err
 	}
-	if err := e.cleanOnce(); err != nil {
-		return err
-	}
 	db, err := state.Open(ctx, e.cfg.StatePath)
 	if err != nil {
 		if havre.CodeOf(err) == havre.CodeInvalid {
 			return &StoppedError{err}
 		}
 		return err
+	}
+	if err := e.cleanOnce(trashAge(db, e.cfg.TrashAge)); err != nil {
+		return errors.Join(err, db.Close())
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	l := e.newLoop(ctx, db)
@@ -131,7 +131,7 @@ func (e *Engine) session(ctx context.Context) error {
 }
 
 // cleanOnce tidies up after earlier processes.
-func (e *Engine) cleanOnce() error {
+func (e *Engine) cleanOnce(age time.Duration) error {
 	e.mu.Lock()
 	done := e.clean
 	e.clean = true
@@ -142,7 +142,7 @@ func (e *Engine) cleanOnce() error {
 	if err := e.cfg.FS.Clean(); err != nil {
 		return err
 	}
-	if err := e.cfg.FS.ExpireTrash(e.cfg.TrashAge); err != nil {
+	if err := e.cfg.FS.ExpireTrash(age); err != nil {
 		e.cfg.Logger.Warn("the trash cannot be emptied", "error", err)
 	}
 	return nil

@@ -38,11 +38,11 @@ func (s *testServer) device(person, name, platform string) *havre.Caller {
 // report says where replicas of a device are.
 func (s *testServer) report(c *havre.Caller, reports ...havre.ReplicaReport) []havre.HeldDecision {
 	s.t.Helper()
-	decided, err := s.hub.Report(s.t.Context(), c, reports)
+	answer, err := s.hub.Report(s.t.Context(), c, reports)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return decided
+	return answer.Decisions
 }
 
 // replica is a report about a folder.
@@ -258,6 +258,23 @@ func TestHeldDeletions(t *testing.T) {
 	wantPage(t, s.post("maelle", page, url.Values{"n": {"17"}, "do": {"keep"}}))
 	held := s.replica("Photos & archives", `E:\Photos`, 0)
 	held.HeldUp = 4218
+	for i := range 300 {
+		held.HeldFiles = append(held.HeldFiles, havre.HeldFile{Path: svn.Path(fmt.Sprintf("Chantiers 2024/%03d <b>.jpg", i)), Size: 1e6})
+	}
+	held.HeldFiles = append(held.HeldFiles, havre.HeldFile{Path: "plan.pdf", Size: 5})
+	s.report(d["yl-thinkpad"], held)
+	held.HeldFiles, held.HeldKnown = nil, true // later reports leave them out
+	s.report(d["yl-thinkpad"], held)
+	wantPage(t, s.get("maelle", page), "Chantiers 2024", "300\u00a0MB", "See the 4,218 files", "Right in “Photos &amp; archives”")
+	wantPage(t, s.get("maelle", page+"?files=1"), "Chantiers 2024/199 &lt;b&gt;.jpg", "Show all 301", "The device has listed 301 of them")
+	if a := s.get("maelle", page+"?files=1"); strings.Contains(a.body, "/200 &lt;") {
+		t.Error("more than the first 200 are shown")
+	}
+	wantPage(t, s.get("maelle", page+"?files=1&all=1"), "/299 &lt;b&gt;.jpg")
+	if a := s.get("maelle", page+"?files=1&q=PLAN"); !strings.Contains(a.body, "plan.pdf") || strings.Contains(a.body, "/000 &lt;") {
+		t.Error("the search finds something else")
+	}
+	wantPage(t, s.get("maelle", "/admin/log?kind=held"), "looked at the files whose deletion waits in")
 	if got := s.report(d["yl-thinkpad"], held); len(got) != 0 {
 		t.Errorf("a decision about another number was sent: %v", got)
 	}
@@ -370,6 +387,21 @@ func TestSettings(t *testing.T) {
 	if a := s.post("maelle", "/admin/settings/signin", url.Values{"key": {"hours"}, "value": {"999999999999"}}); a.StatusCode != http.StatusUnprocessableEntity {
 		t.Errorf("a session of centuries: %d", a.StatusCode)
 	}
+	wantPage(t, s.get("maelle", "/admin/settings/protection"), "Against large deletions", `value="1000"`, "30 days")
+	for _, bad := range []url.Values{{"files": {"5"}, "percent": {"50"}}, {"files": {"100"}, "percent": {"100"}}, {"files": {"many"}, "percent": {""}}} {
+		bad.Set("key", "held")
+		if a := s.post("maelle", "/admin/settings/protection", bad); a.StatusCode != http.StatusUnprocessableEntity {
+			t.Errorf("%v: %d", bad, a.StatusCode)
+		}
+	}
+	a = s.post("maelle", "/admin/settings/protection", url.Values{"key": {"held"}, "files": {"2 000"}, "percent": {"30"}})
+	wantPage(t, s.get("maelle", a.Header.Get("Location")), "Saved ", `value="2000"`, `value="1000 50"`)
+	wantPage(t, s.post("maelle", "/admin/settings/protection", url.Values{"key": {"trash"}, "value": {"90"}}))
+	answer, err := s.hub.Report(t.Context(), s.device("maelle", "laptop", "linux/amd64"), nil)
+	if want := (havre.Guard{Files: 2000, Percent: 30, TrashDays: 90}); err != nil || answer.Guard != want {
+		t.Errorf("a device hears %+v, %v", answer.Guard, err)
+	}
+	wantPage(t, s.post("maelle", "/admin/settings/protection", url.Values{"key": {"held"}, "value": {"1000 50"}, "undo": {"yes"}}))
 	// Nobody locks himself out.
 	if a := s.post("maelle", "/admin/settings/signin", url.Values{"key": {"factor"}, "value": {"yes"}}); a.StatusCode != http.StatusUnprocessableEntity {
 		t.Errorf("without a second factor of her own: %d", a.StatusCode)

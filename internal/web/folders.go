@@ -154,6 +154,7 @@ type folderPage struct {
 	Dir           string // of the repository
 	Measure       hub.Measure
 	Full          int64 // percent of the quota
+	TrashDays     int64 // how long devices keep what others delete
 	Dialog        string
 	Wrong, Typed  string
 }
@@ -212,6 +213,11 @@ func (s *Server) folderWith(x *exchange, tab string, status int, change func(*fo
 	if right, err := x.hub.Reach(x.ctx(), x.caller(), f.Folder.Name, ""); err == nil && right >= havre.RightRead {
 		p.Reads = true
 	}
+	guard, err := x.hub.Guard(x.ctx())
+	if err != nil {
+		return err
+	}
+	p.TrashDays = guard.TrashDays
 	if p.Admin {
 		p.Dir = x.admin().RepositoryDir(&f.Folder)
 	}

@@ -1,8 +1,12 @@
 package web
 
 import (
+	"cmp"
 	"net/http"
+	"net/url"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/havre-cloud/havre/internal/havre"
@@ -32,9 +36,89 @@ type heldPage struct {
 	Files          int64
 	Part           int64 // percent of the folder's files, -1 if nobody knows
 	Most           bool  // nearly all: it looks like a lost disk
+	Tops           []heldTop
+	Listed         int  // how many files the device has listed
+	Open           bool // the files are shown
+	Query          string
+	Shown          []havre.HeldFile
+	Found          int
+	All            bool
 	Decided        string
 	DecidedBy      string
 	Wrong          bool // the box was not ticked
+}
+
+// heldTop is what would go of a subfolder; Name is "" for files that are in none.
+type heldTop struct {
+	Name  string
+	Files int64
+	Bytes int64
+	Part  int64 // percent of its files
+}
+
+// heldShown is how many files are shown before somebody asks for all.
+const heldShown = 200
+
+// Count is how many deletions wait.
+func (p *heldPage) Count() int { return int(p.N) }
+
+// Link is the address of the page with the list of files.
+func (p *heldPage) Link(pairs ...string) string {
+	q := url.Values{"files": {"1"}}
+	if p.Query != "" {
+		q.Set("q", p.Query)
+	}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		q.Set(pairs[i], pairs[i+1])
+	}
+	return "/admin/held/" + p.ID + "?" + q.Encode() + "#files"
+}
+
+// files fills in which files wait: by subfolder, and one by one if that is asked for.
+func (p *heldPage) files(x *exchange, r *hub.ReplicaStatus, f *hub.FolderStatus) error {
+	q := x.r.URL.Query()
+	p.Open, p.All, p.Query = q.Has("files"), q.Has("all"), strings.TrimSpace(q.Get("q"))
+	list, err := x.admin().HeldFiles(x.ctx(), r, p.Open)
+	if err != nil || len(list) == 0 {
+		return err
+	}
+	p.Listed = len(list)
+	there, err := x.hub.FilesByTop(x.ctx(), f, r.Report.Scope.Root)
+	if err != nil {
+		return err
+	}
+	tops := map[string]*heldTop{}
+	for _, file := range list {
+		name := hub.TopOf(file.Path)
+		if tops[name] == nil {
+			tops[name] = &heldTop{Name: name}
+		}
+		tops[name].Files++
+		tops[name].Bytes += file.Size
+	}
+	for name, t := range tops {
+		all := there[name]
+		if !p.Up {
+			all += t.Files // on the server they are gone
+		}
+		t.Part = min(t.Files*100/max(all, t.Files), 100)
+		p.Tops = append(p.Tops, *t)
+	}
+	slices.SortFunc(p.Tops, func(a, b heldTop) int { return cmp.Or(cmp.Compare(b.Files, a.Files), cmp.Compare(a.Name, b.Name)) })
+	if !p.Open {
+		return nil
+	}
+	slices.SortFunc(list, func(a, b havre.HeldFile) int { return a.Path.Compare(b.Path) })
+	want := strings.ToLower(p.Query)
+	for _, file := range list {
+		if !strings.Contains(strings.ToLower(string(file.Path)), want) {
+			continue
+		}
+		if p.Found++; p.All || p.Found <= heldShown {
+			p.Shown = append(p.Shown, file)
+		}
+	}
+	return nil
 }
 
 // held returns the replica that the address names, as long as deletions wait in it.
@@ -85,13 +169,16 @@ func (s *Server) heldWith(x *exchange, wrong bool) error {
 		p.Part = min(p.N*100/p.Files, 100)
 		p.Most = p.Part >= 90
 	}
+	if err := p.files(x, r, f); err != nil {
+		return err
+	}
 	status := http.StatusOK
 	if wrong {
 		status = http.StatusUnprocessableEntity
 	}
 	return x.pageStatus(status, "held/page", page{
 		Title: x.t("admin.held.title", "n", p.N), Nav: navAdmin, At: "overview",
-		Crumbs: []crumb{{Name: x.t("core.nav.overview"), Address: "/admin"}}, Data: p,
+		Crumbs: []crumb{{Name: x.t("core.nav.overview"), Address: "/admin"}}, Data: &p,
 	})
 }
 

@@ -1,13 +1,16 @@
 package web
 
 import (
+	"cmp"
 	"net/http"
 	"runtime"
 	"runtime/debug"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
+	"github.com/havre-cloud/havre/internal/havre"
 	"github.com/havre-cloud/havre/internal/store"
 )
 
@@ -21,7 +24,7 @@ func (s *Server) settingsRoutes() []route {
 }
 
 // settingsSections are the pages of the settings, the first one the default.
-var settingsSections = []string{"server", "signin", "storage", "backups", "about"}
+var settingsSections = []string{"server", "protection", "signin", "storage", "backups", "about"}
 
 // sessionChoices are the lengths of a session that can be chosen, in hours.
 var sessionChoices = []int{1, 4, 8, 12, 24, 24 * 7, 24 * 30}
@@ -39,7 +42,10 @@ type settingsPage struct {
 	Choices     []int
 	Factor      bool
 	OwnFactor   bool // the person has one
-	Weak        int  // administrators without one
+	Guard       havre.Guard
+	Days        []int64 // that can be chosen for the trash
+	Holding     int64   // deletions that wait now
+	Weak        int     // administrators without one
 	Limits      []limit
 	Disk, Free  int64
 	Stored      int64
@@ -48,7 +54,8 @@ type settingsPage struct {
 	Modules     int
 
 	Saved *savedSetting
-	Clock string // when it was saved
+	Typed [2]string // files and percent that were refused
+	Clock string    // when it was saved
 	Wrong map[string]string
 }
 
@@ -94,6 +101,9 @@ func (s *Server) settingsWith(x *exchange, section string, status int, saved *sa
 	if p.Factor, err = x.hub.FactorRequired(x.ctx()); err != nil {
 		return err
 	}
+	if err := p.protection(x); err != nil {
+		return err
+	}
 	users, err := x.admin().Users(x.ctx())
 	if err != nil {
 		return err
@@ -117,6 +127,43 @@ func (s *Server) settingsWith(x *exchange, section string, status int, saved *sa
 	return x.pageStatus(status, "settings/page", page{
 		Title: x.t("core.nav.settings"), Nav: navAdmin, At: "settings", Data: p,
 	})
+}
+
+// trashChoices are the days that the trash of devices can keep things.
+var trashChoices = []int64{7, 30, 90, 365}
+
+// protection fills in what guards against deletions.
+func (p *settingsPage) protection(x *exchange) error {
+	var err error
+	if p.Guard, err = x.hub.Guard(x.ctx()); err != nil || p.Section != "protection" {
+		return err
+	}
+	if p.Days = trashChoices; !slices.Contains(p.Days, p.Guard.TrashDays) {
+		p.Days = slices.Sorted(slices.Values(append(slices.Clone(p.Days), p.Guard.TrashDays)))
+	}
+	p.Typed = [2]string{x.r.PostFormValue("files"), x.r.PostFormValue("percent")}
+	states, err := x.hub.States(x.ctx())
+	for i := range states {
+		for j := range states[i].Replicas {
+			p.Holding += states[i].Replicas[j].Held()
+		}
+	}
+	return err
+}
+
+// wholeNumber reads a number as people write it, with or without gaps; -1 if it is none.
+func wholeNumber(text string) int64 {
+	text = strings.Map(func(r rune) rune {
+		if r == ' ' || r == '\u00a0' || r == '\u202f' || r == ',' {
+			return -1
+		}
+		return r
+	}, strings.TrimSuffix(strings.TrimSpace(text), "%"))
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return -1
+	}
+	return n
 }
 
 // saveSetting changes one value; each form has one field, whose name is that of the setting.
@@ -146,6 +193,20 @@ func (s *Server) saveSetting(x *exchange) error {
 		}
 		if err == nil {
 			err = a.SetFactorRequired(ctx, value == "yes")
+		}
+	case "protection.held":
+		var g havre.Guard
+		if g, err = x.hub.Guard(ctx); err == nil {
+			was = strconv.FormatInt(g.Files, 10) + " " + strconv.FormatInt(g.Percent, 10)
+			files, percent, _ := strings.Cut(value, " ") // of an undo; the form has fields of its own
+			g.Files, g.Percent = wholeNumber(cmp.Or(x.r.PostFormValue("files"), files)), wholeNumber(cmp.Or(x.r.PostFormValue("percent"), percent))
+			err = a.SetGuard(ctx, g)
+		}
+	case "protection.trash":
+		var g havre.Guard
+		if g, err = x.hub.Guard(ctx); err == nil {
+			was = strconv.FormatInt(g.TrashDays, 10)
+			err = a.SetTrashDays(ctx, wholeNumber(value))
 		}
 	default:
 		return notFound()

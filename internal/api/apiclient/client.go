@@ -186,11 +186,11 @@ func (c *Client) Commit(ctx context.Context, scope havre.Scope, commit *havre.Co
 }
 
 // Report tells the server how far all replicas of the device are, and returns what people decided about
-// deletions that wait in them. Beyond a thousand the last ones are not told.
-func (c *Client) Report(ctx context.Context, replicas []havre.ReplicaReport) ([]havre.HeldDecision, error) {
+// deletions that wait in them, and from when on they wait. Beyond a thousand the last ones are not told.
+func (c *Client) Report(ctx context.Context, replicas []havre.ReplicaReport) (havre.Instructions, error) {
 	resp, err := c.sync.Report(ctx, connect.NewRequest(wire.Reports(replicas[:min(len(replicas), wire.MaxReports)])))
 	if err != nil {
-		return nil, c.failure(ctx, err)
+		return havre.Instructions{}, c.failure(ctx, err)
 	}
-	return wire.DecodeDecisions(resp.Msg)
+	return wire.DecodeInstructions(resp.Msg)
 }

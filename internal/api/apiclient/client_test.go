@@ -354,13 +354,19 @@ func TestFetch(t *testing.T) {
 func TestReport(t *testing.T) {
 	hub := apitest.NewHub()
 	c := apitest.Start(t, hub, api.Options{}).Client(t)
-	want := []havre.ReplicaReport{{Scope: havre.Scope{Folder: apitest.Folder, Root: "a/b"}, Revision: 9, Pending: 3, Error: "disk full", Place: "/home/ada/Team", HeldUp: 70, HeldDown: 2}}
-	decided, err := c.Report(t.Context(), want)
+	want := []havre.ReplicaReport{{
+		Scope: havre.Scope{Folder: apitest.Folder, Root: "a/b"}, Revision: 9, Pending: 3, Error: "disk full", Place: "/home/ada/Team", HeldUp: 70, HeldDown: 2,
+		HeldFiles: []havre.HeldFile{{Path: "c/d", Size: 5}, {Path: "é"}}, HeldKnown: true,
+	}}
+	told, err := c.Report(t.Context(), want)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d := cmp.Diff([]havre.HeldDecision{{Scope: want[0].Scope, Decision: havre.DecisionKeep, Count: 70}}, decided); d != "" {
+	if d := cmp.Diff([]havre.HeldDecision{{Scope: want[0].Scope, Decision: havre.DecisionKeep, Count: 70}}, told.Decisions); d != "" {
 		t.Error(d)
+	}
+	if told.Guard != (havre.Guard{Files: 500, Percent: 30, TrashDays: 90}) {
+		t.Errorf("the guard is %+v", told.Guard)
 	}
 	if d := cmp.Diff(want, hub.Reports()); d != "" {
 		t.Error(d)

@@ -179,7 +179,7 @@ func (h *Hub) Leave(_ context.Context, caller *havre.Caller) error {
 }
 
 // Report implements api.Hub. What waits is to be kept.
-func (h *Hub) Report(_ context.Context, _ *havre.Caller, replicas []havre.ReplicaReport) ([]havre.HeldDecision, error) {
+func (h *Hub) Report(_ context.Context, _ *havre.Caller, replicas []havre.ReplicaReport) (havre.Instructions, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.reports = replicas
@@ -189,7 +189,7 @@ func (h *Hub) Report(_ context.Context, _ *havre.Caller, replicas []havre.Replic
 			decided = append(decided, havre.HeldDecision{Scope: r.Scope, Decision: havre.DecisionKeep, Count: r.HeldUp})
 		}
 	}
-	return decided, nil
+	return havre.Instructions{Decisions: decided, Guard: havre.Guard{Files: 500, Percent: 30, TrashDays: 90}}, nil
 }
 
 // Folders implements api.Hub.

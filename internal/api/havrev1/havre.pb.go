@@ -2514,14 +2514,18 @@ func (x *CopyIntoUploadResponse) GetOffset() int64 {
 }
 
 type ReplicaReport struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Scope         *Scope                 `protobuf:"bytes,1,opt,name=scope,proto3" json:"scope,omitempty"`
-	Revision      int64                  `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"` // cursor
-	Pending       int64                  `protobuf:"varint,3,opt,name=pending,proto3" json:"pending,omitempty"`   // changes not yet applied or committed
-	Error         string                 `protobuf:"bytes,4,opt,name=error,proto3" json:"error,omitempty"`
-	Place         string                 `protobuf:"bytes,5,opt,name=place,proto3" json:"place,omitempty"`                        // the directory on the device
-	HeldUp        int64                  `protobuf:"varint,6,opt,name=held_up,json=heldUp,proto3" json:"held_up,omitempty"`       // deletions made here that wait for a person
-	HeldDown      int64                  `protobuf:"varint,7,opt,name=held_down,json=heldDown,proto3" json:"held_down,omitempty"` // deletions made by others that wait for a person before they happen here
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Scope    *Scope                 `protobuf:"bytes,1,opt,name=scope,proto3" json:"scope,omitempty"`
+	Revision int64                  `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"` // cursor
+	Pending  int64                  `protobuf:"varint,3,opt,name=pending,proto3" json:"pending,omitempty"`   // changes not yet applied or committed
+	Error    string                 `protobuf:"bytes,4,opt,name=error,proto3" json:"error,omitempty"`
+	Place    string                 `protobuf:"bytes,5,opt,name=place,proto3" json:"place,omitempty"`                        // the directory on the device
+	HeldUp   int64                  `protobuf:"varint,6,opt,name=held_up,json=heldUp,proto3" json:"held_up,omitempty"`       // deletions made here that wait for a person
+	HeldDown int64                  `protobuf:"varint,7,opt,name=held_down,json=heldDown,proto3" json:"held_down,omitempty"` // deletions made by others that wait for a person before they happen here
+	// The files whose deletion waits, by path, as many as fit into 512 KiB. Left out, with held_known, while as
+	// many wait as at the last report that listed them.
+	HeldFiles     []*HeldFile `protobuf:"bytes,8,rep,name=held_files,json=heldFiles,proto3" json:"held_files,omitempty"`
+	HeldKnown     bool        `protobuf:"varint,9,opt,name=held_known,json=heldKnown,proto3" json:"held_known,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2605,6 +2609,72 @@ func (x *ReplicaReport) GetHeldDown() int64 {
 	return 0
 }
 
+func (x *ReplicaReport) GetHeldFiles() []*HeldFile {
+	if x != nil {
+		return x.HeldFiles
+	}
+	return nil
+}
+
+func (x *ReplicaReport) GetHeldKnown() bool {
+	if x != nil {
+		return x.HeldKnown
+	}
+	return false
+}
+
+type HeldFile struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Path          string                 `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"` // in the scope
+	Size          int64                  `protobuf:"varint,2,opt,name=size,proto3" json:"size,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HeldFile) Reset() {
+	*x = HeldFile{}
+	mi := &file_havre_v1_havre_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HeldFile) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HeldFile) ProtoMessage() {}
+
+func (x *HeldFile) ProtoReflect() protoreflect.Message {
+	mi := &file_havre_v1_havre_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HeldFile.ProtoReflect.Descriptor instead.
+func (*HeldFile) Descriptor() ([]byte, []int) {
+	return file_havre_v1_havre_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *HeldFile) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *HeldFile) GetSize() int64 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
 type ReportRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Replicas      []*ReplicaReport       `protobuf:"bytes,1,rep,name=replicas,proto3" json:"replicas,omitempty"`
@@ -2614,7 +2684,7 @@ type ReportRequest struct {
 
 func (x *ReportRequest) Reset() {
 	*x = ReportRequest{}
-	mi := &file_havre_v1_havre_proto_msgTypes[34]
+	mi := &file_havre_v1_havre_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2626,7 +2696,7 @@ func (x *ReportRequest) String() string {
 func (*ReportRequest) ProtoMessage() {}
 
 func (x *ReportRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_havre_v1_havre_proto_msgTypes[34]
+	mi := &file_havre_v1_havre_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2639,7 +2709,7 @@ func (x *ReportRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportRequest.ProtoReflect.Descriptor instead.
 func (*ReportRequest) Descriptor() ([]byte, []int) {
-	return file_havre_v1_havre_proto_rawDescGZIP(), []int{34}
+	return file_havre_v1_havre_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *ReportRequest) GetReplicas() []*ReplicaReport {
@@ -2652,13 +2722,14 @@ func (x *ReportRequest) GetReplicas() []*ReplicaReport {
 type ReportResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Decisions     []*HeldDecision        `protobuf:"bytes,1,rep,name=decisions,proto3" json:"decisions,omitempty"`
+	Guard         *Guard                 `protobuf:"bytes,2,opt,name=guard,proto3" json:"guard,omitempty"` // left out by servers that have none
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ReportResponse) Reset() {
 	*x = ReportResponse{}
-	mi := &file_havre_v1_havre_proto_msgTypes[35]
+	mi := &file_havre_v1_havre_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2670,7 +2741,7 @@ func (x *ReportResponse) String() string {
 func (*ReportResponse) ProtoMessage() {}
 
 func (x *ReportResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_havre_v1_havre_proto_msgTypes[35]
+	mi := &file_havre_v1_havre_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2683,7 +2754,7 @@ func (x *ReportResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportResponse.ProtoReflect.Descriptor instead.
 func (*ReportResponse) Descriptor() ([]byte, []int) {
-	return file_havre_v1_havre_proto_rawDescGZIP(), []int{35}
+	return file_havre_v1_havre_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *ReportResponse) GetDecisions() []*HeldDecision {
@@ -2691,6 +2762,75 @@ func (x *ReportResponse) GetDecisions() []*HeldDecision {
 		return x.Decisions
 	}
 	return nil
+}
+
+func (x *ReportResponse) GetGuard() *Guard {
+	if x != nil {
+		return x.Guard
+	}
+	return nil
+}
+
+// Which deletions wait for a person: those of a direction in which at least `files` files of a replica are to
+// go, and more than `percent` of all of them.
+type Guard struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Files         int64                  `protobuf:"varint,1,opt,name=files,proto3" json:"files,omitempty"`
+	Percent       int64                  `protobuf:"varint,2,opt,name=percent,proto3" json:"percent,omitempty"`
+	TrashDays     int64                  `protobuf:"varint,3,opt,name=trash_days,json=trashDays,proto3" json:"trash_days,omitempty"` // how long the local trash keeps what others deleted; 0 if the server does not say
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Guard) Reset() {
+	*x = Guard{}
+	mi := &file_havre_v1_havre_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Guard) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Guard) ProtoMessage() {}
+
+func (x *Guard) ProtoReflect() protoreflect.Message {
+	mi := &file_havre_v1_havre_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Guard.ProtoReflect.Descriptor instead.
+func (*Guard) Descriptor() ([]byte, []int) {
+	return file_havre_v1_havre_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *Guard) GetFiles() int64 {
+	if x != nil {
+		return x.Files
+	}
+	return 0
+}
+
+func (x *Guard) GetPercent() int64 {
+	if x != nil {
+		return x.Percent
+	}
+	return 0
+}
+
+func (x *Guard) GetTrashDays() int64 {
+	if x != nil {
+		return x.TrashDays
+	}
+	return 0
 }
 
 // What a person decided about the deletions that wait in a replica, if there are `count` of them still. It
@@ -2706,7 +2846,7 @@ type HeldDecision struct {
 
 func (x *HeldDecision) Reset() {
 	*x = HeldDecision{}
-	mi := &file_havre_v1_havre_proto_msgTypes[36]
+	mi := &file_havre_v1_havre_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2718,7 +2858,7 @@ func (x *HeldDecision) String() string {
 func (*HeldDecision) ProtoMessage() {}
 
 func (x *HeldDecision) ProtoReflect() protoreflect.Message {
-	mi := &file_havre_v1_havre_proto_msgTypes[36]
+	mi := &file_havre_v1_havre_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2731,7 +2871,7 @@ func (x *HeldDecision) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeldDecision.ProtoReflect.Descriptor instead.
 func (*HeldDecision) Descriptor() ([]byte, []int) {
-	return file_havre_v1_havre_proto_rawDescGZIP(), []int{36}
+	return file_havre_v1_havre_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *HeldDecision) GetScope() *Scope {
@@ -2763,7 +2903,7 @@ type LeaveRequest struct {
 
 func (x *LeaveRequest) Reset() {
 	*x = LeaveRequest{}
-	mi := &file_havre_v1_havre_proto_msgTypes[37]
+	mi := &file_havre_v1_havre_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2775,7 +2915,7 @@ func (x *LeaveRequest) String() string {
 func (*LeaveRequest) ProtoMessage() {}
 
 func (x *LeaveRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_havre_v1_havre_proto_msgTypes[37]
+	mi := &file_havre_v1_havre_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2788,7 +2928,7 @@ func (x *LeaveRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaveRequest.ProtoReflect.Descriptor instead.
 func (*LeaveRequest) Descriptor() ([]byte, []int) {
-	return file_havre_v1_havre_proto_rawDescGZIP(), []int{37}
+	return file_havre_v1_havre_proto_rawDescGZIP(), []int{39}
 }
 
 type LeaveResponse struct {
@@ -2799,7 +2939,7 @@ type LeaveResponse struct {
 
 func (x *LeaveResponse) Reset() {
 	*x = LeaveResponse{}
-	mi := &file_havre_v1_havre_proto_msgTypes[38]
+	mi := &file_havre_v1_havre_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2811,7 +2951,7 @@ func (x *LeaveResponse) String() string {
 func (*LeaveResponse) ProtoMessage() {}
 
 func (x *LeaveResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_havre_v1_havre_proto_msgTypes[38]
+	mi := &file_havre_v1_havre_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2824,7 +2964,7 @@ func (x *LeaveResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaveResponse.ProtoReflect.Descriptor instead.
 func (*LeaveResponse) Descriptor() ([]byte, []int) {
-	return file_havre_v1_havre_proto_rawDescGZIP(), []int{38}
+	return file_havre_v1_havre_proto_rawDescGZIP(), []int{40}
 }
 
 type ErrorDetail struct {
@@ -2837,7 +2977,7 @@ type ErrorDetail struct {
 
 func (x *ErrorDetail) Reset() {
 	*x = ErrorDetail{}
-	mi := &file_havre_v1_havre_proto_msgTypes[39]
+	mi := &file_havre_v1_havre_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2849,7 +2989,7 @@ func (x *ErrorDetail) String() string {
 func (*ErrorDetail) ProtoMessage() {}
 
 func (x *ErrorDetail) ProtoReflect() protoreflect.Message {
-	mi := &file_havre_v1_havre_proto_msgTypes[39]
+	mi := &file_havre_v1_havre_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2862,7 +3002,7 @@ func (x *ErrorDetail) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ErrorDetail.ProtoReflect.Descriptor instead.
 func (*ErrorDetail) Descriptor() ([]byte, []int) {
-	return file_havre_v1_havre_proto_rawDescGZIP(), []int{39}
+	return file_havre_v1_havre_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *ErrorDetail) GetCode() string {
@@ -2894,7 +3034,7 @@ type SourceSecrets struct {
 
 func (x *SourceSecrets) Reset() {
 	*x = SourceSecrets{}
-	mi := &file_havre_v1_havre_proto_msgTypes[40]
+	mi := &file_havre_v1_havre_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2906,7 +3046,7 @@ func (x *SourceSecrets) String() string {
 func (*SourceSecrets) ProtoMessage() {}
 
 func (x *SourceSecrets) ProtoReflect() protoreflect.Message {
-	mi := &file_havre_v1_havre_proto_msgTypes[40]
+	mi := &file_havre_v1_havre_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2919,7 +3059,7 @@ func (x *SourceSecrets) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SourceSecrets.ProtoReflect.Descriptor instead.
 func (*SourceSecrets) Descriptor() ([]byte, []int) {
-	return file_havre_v1_havre_proto_rawDescGZIP(), []int{40}
+	return file_havre_v1_havre_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *SourceSecrets) GetUser() string {
@@ -2970,7 +3110,7 @@ type SourceWish struct {
 
 func (x *SourceWish) Reset() {
 	*x = SourceWish{}
-	mi := &file_havre_v1_havre_proto_msgTypes[41]
+	mi := &file_havre_v1_havre_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2982,7 +3122,7 @@ func (x *SourceWish) String() string {
 func (*SourceWish) ProtoMessage() {}
 
 func (x *SourceWish) ProtoReflect() protoreflect.Message {
-	mi := &file_havre_v1_havre_proto_msgTypes[41]
+	mi := &file_havre_v1_havre_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2995,7 +3135,7 @@ func (x *SourceWish) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SourceWish.ProtoReflect.Descriptor instead.
 func (*SourceWish) Descriptor() ([]byte, []int) {
-	return file_havre_v1_havre_proto_rawDescGZIP(), []int{41}
+	return file_havre_v1_havre_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *SourceWish) GetUrl() string {
@@ -3044,7 +3184,7 @@ type AddSourcesRequest struct {
 
 func (x *AddSourcesRequest) Reset() {
 	*x = AddSourcesRequest{}
-	mi := &file_havre_v1_havre_proto_msgTypes[42]
+	mi := &file_havre_v1_havre_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3056,7 +3196,7 @@ func (x *AddSourcesRequest) String() string {
 func (*AddSourcesRequest) ProtoMessage() {}
 
 func (x *AddSourcesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_havre_v1_havre_proto_msgTypes[42]
+	mi := &file_havre_v1_havre_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3069,7 +3209,7 @@ func (x *AddSourcesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddSourcesRequest.ProtoReflect.Descriptor instead.
 func (*AddSourcesRequest) Descriptor() ([]byte, []int) {
-	return file_havre_v1_havre_proto_rawDescGZIP(), []int{42}
+	return file_havre_v1_havre_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *AddSourcesRequest) GetFolder() string {
@@ -3102,7 +3242,7 @@ type AddSourcesResponse struct {
 
 func (x *AddSourcesResponse) Reset() {
 	*x = AddSourcesResponse{}
-	mi := &file_havre_v1_havre_proto_msgTypes[43]
+	mi := &file_havre_v1_havre_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3114,7 +3254,7 @@ func (x *AddSourcesResponse) String() string {
 func (*AddSourcesResponse) ProtoMessage() {}
 
 func (x *AddSourcesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_havre_v1_havre_proto_msgTypes[43]
+	mi := &file_havre_v1_havre_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3127,7 +3267,7 @@ func (x *AddSourcesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddSourcesResponse.ProtoReflect.Descriptor instead.
 func (*AddSourcesResponse) Descriptor() ([]byte, []int) {
-	return file_havre_v1_havre_proto_rawDescGZIP(), []int{43}
+	return file_havre_v1_havre_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *AddSourcesResponse) GetList() string {
@@ -3146,7 +3286,7 @@ type FoundSourcesRequest struct {
 
 func (x *FoundSourcesRequest) Reset() {
 	*x = FoundSourcesRequest{}
-	mi := &file_havre_v1_havre_proto_msgTypes[44]
+	mi := &file_havre_v1_havre_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3158,7 +3298,7 @@ func (x *FoundSourcesRequest) String() string {
 func (*FoundSourcesRequest) ProtoMessage() {}
 
 func (x *FoundSourcesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_havre_v1_havre_proto_msgTypes[44]
+	mi := &file_havre_v1_havre_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3171,7 +3311,7 @@ func (x *FoundSourcesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FoundSourcesRequest.ProtoReflect.Descriptor instead.
 func (*FoundSourcesRequest) Descriptor() ([]byte, []int) {
-	return file_havre_v1_havre_proto_rawDescGZIP(), []int{44}
+	return file_havre_v1_havre_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *FoundSourcesRequest) GetList() string {
@@ -3191,7 +3331,7 @@ type FoundSourcesResponse struct {
 
 func (x *FoundSourcesResponse) Reset() {
 	*x = FoundSourcesResponse{}
-	mi := &file_havre_v1_havre_proto_msgTypes[45]
+	mi := &file_havre_v1_havre_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3203,7 +3343,7 @@ func (x *FoundSourcesResponse) String() string {
 func (*FoundSourcesResponse) ProtoMessage() {}
 
 func (x *FoundSourcesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_havre_v1_havre_proto_msgTypes[45]
+	mi := &file_havre_v1_havre_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3216,7 +3356,7 @@ func (x *FoundSourcesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FoundSourcesResponse.ProtoReflect.Descriptor instead.
 func (*FoundSourcesResponse) Descriptor() ([]byte, []int) {
-	return file_havre_v1_havre_proto_rawDescGZIP(), []int{45}
+	return file_havre_v1_havre_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *FoundSourcesResponse) GetItems() []*FoundSource {
@@ -3247,7 +3387,7 @@ type FoundSource struct {
 
 func (x *FoundSource) Reset() {
 	*x = FoundSource{}
-	mi := &file_havre_v1_havre_proto_msgTypes[46]
+	mi := &file_havre_v1_havre_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3259,7 +3399,7 @@ func (x *FoundSource) String() string {
 func (*FoundSource) ProtoMessage() {}
 
 func (x *FoundSource) ProtoReflect() protoreflect.Message {
-	mi := &file_havre_v1_havre_proto_msgTypes[46]
+	mi := &file_havre_v1_havre_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3272,7 +3412,7 @@ func (x *FoundSource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FoundSource.ProtoReflect.Descriptor instead.
 func (*FoundSource) Descriptor() ([]byte, []int) {
-	return file_havre_v1_havre_proto_rawDescGZIP(), []int{46}
+	return file_havre_v1_havre_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *FoundSource) GetGiven() string {
@@ -3357,7 +3497,7 @@ type Source struct {
 
 func (x *Source) Reset() {
 	*x = Source{}
-	mi := &file_havre_v1_havre_proto_msgTypes[47]
+	mi := &file_havre_v1_havre_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3369,7 +3509,7 @@ func (x *Source) String() string {
 func (*Source) ProtoMessage() {}
 
 func (x *Source) ProtoReflect() protoreflect.Message {
-	mi := &file_havre_v1_havre_proto_msgTypes[47]
+	mi := &file_havre_v1_havre_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3382,7 +3522,7 @@ func (x *Source) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Source.ProtoReflect.Descriptor instead.
 func (*Source) Descriptor() ([]byte, []int) {
-	return file_havre_v1_havre_proto_rawDescGZIP(), []int{47}
+	return file_havre_v1_havre_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *Source) GetId() string {
@@ -3612,7 +3752,7 @@ type ListSourcesRequest struct {
 
 func (x *ListSourcesRequest) Reset() {
 	*x = ListSourcesRequest{}
-	mi := &file_havre_v1_havre_proto_msgTypes[48]
+	mi := &file_havre_v1_havre_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3624,7 +3764,7 @@ func (x *ListSourcesRequest) String() string {
 func (*ListSourcesRequest) ProtoMessage() {}
 
 func (x *ListSourcesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_havre_v1_havre_proto_msgTypes[48]
+	mi := &file_havre_v1_havre_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3637,7 +3777,7 @@ func (x *ListSourcesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSourcesRequest.ProtoReflect.Descriptor instead.
 func (*ListSourcesRequest) Descriptor() ([]byte, []int) {
-	return file_havre_v1_havre_proto_rawDescGZIP(), []int{48}
+	return file_havre_v1_havre_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *ListSourcesRequest) GetFolder() string {
@@ -3663,7 +3803,7 @@ type ListSourcesResponse struct {
 
 func (x *ListSourcesResponse) Reset() {
 	*x = ListSourcesResponse{}
-	mi := &file_havre_v1_havre_proto_msgTypes[49]
+	mi := &file_havre_v1_havre_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3675,7 +3815,7 @@ func (x *ListSourcesResponse) String() string {
 func (*ListSourcesResponse) ProtoMessage() {}
 
 func (x *ListSourcesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_havre_v1_havre_proto_msgTypes[49]
+	mi := &file_havre_v1_havre_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3688,7 +3828,7 @@ func (x *ListSourcesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSourcesResponse.ProtoReflect.Descriptor instead.
 func (*ListSourcesResponse) Descriptor() ([]byte, []int) {
-	return file_havre_v1_havre_proto_rawDescGZIP(), []int{49}
+	return file_havre_v1_havre_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *ListSourcesResponse) GetSources() []*Source {
@@ -3708,7 +3848,7 @@ type ShowSourceRequest struct {
 
 func (x *ShowSourceRequest) Reset() {
 	*x = ShowSourceRequest{}
-	mi := &file_havre_v1_havre_proto_msgTypes[50]
+	mi := &file_havre_v1_havre_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3720,7 +3860,7 @@ func (x *ShowSourceRequest) String() string {
 func (*ShowSourceRequest) ProtoMessage() {}
 
 func (x *ShowSourceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_havre_v1_havre_proto_msgTypes[50]
+	mi := &file_havre_v1_havre_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3733,7 +3873,7 @@ func (x *ShowSourceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShowSourceRequest.ProtoReflect.Descriptor instead.
 func (*ShowSourceRequest) Descriptor() ([]byte, []int) {
-	return file_havre_v1_havre_proto_rawDescGZIP(), []int{50}
+	return file_havre_v1_havre_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *ShowSourceRequest) GetId() string {
@@ -3760,7 +3900,7 @@ type ShowSourceResponse struct {
 
 func (x *ShowSourceResponse) Reset() {
 	*x = ShowSourceResponse{}
-	mi := &file_havre_v1_havre_proto_msgTypes[51]
+	mi := &file_havre_v1_havre_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3772,7 +3912,7 @@ func (x *ShowSourceResponse) String() string {
 func (*ShowSourceResponse) ProtoMessage() {}
 
 func (x *ShowSourceResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_havre_v1_havre_proto_msgTypes[51]
+	mi := &file_havre_v1_havre_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3785,7 +3925,7 @@ func (x *ShowSourceResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShowSourceResponse.ProtoReflect.Descriptor instead.
 func (*ShowSourceResponse) Descriptor() ([]byte, []int) {
-	return file_havre_v1_havre_proto_rawDescGZIP(), []int{51}
+	return file_havre_v1_havre_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *ShowSourceResponse) GetSource() *Source {
@@ -3816,7 +3956,7 @@ type SourceRun struct {
 
 func (x *SourceRun) Reset() {
 	*x = SourceRun{}
-	mi := &file_havre_v1_havre_proto_msgTypes[52]
+	mi := &file_havre_v1_havre_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3828,7 +3968,7 @@ func (x *SourceRun) String() string {
 func (*SourceRun) ProtoMessage() {}
 
 func (x *SourceRun) ProtoReflect() protoreflect.Message {
-	mi := &file_havre_v1_havre_proto_msgTypes[52]
+	mi := &file_havre_v1_havre_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3841,7 +3981,7 @@ func (x *SourceRun) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SourceRun.ProtoReflect.Descriptor instead.
 func (*SourceRun) Descriptor() ([]byte, []int) {
-	return file_havre_v1_havre_proto_rawDescGZIP(), []int{52}
+	return file_havre_v1_havre_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *SourceRun) GetStart() int64 {
@@ -3896,7 +4036,7 @@ type ChangeSourcesRequest struct {
 
 func (x *ChangeSourcesRequest) Reset() {
 	*x = ChangeSourcesRequest{}
-	mi := &file_havre_v1_havre_proto_msgTypes[53]
+	mi := &file_havre_v1_havre_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3908,7 +4048,7 @@ func (x *ChangeSourcesRequest) String() string {
 func (*ChangeSourcesRequest) ProtoMessage() {}
 
 func (x *ChangeSourcesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_havre_v1_havre_proto_msgTypes[53]
+	mi := &file_havre_v1_havre_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3921,7 +4061,7 @@ func (x *ChangeSourcesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangeSourcesRequest.ProtoReflect.Descriptor instead.
 func (*ChangeSourcesRequest) Descriptor() ([]byte, []int) {
-	return file_havre_v1_havre_proto_rawDescGZIP(), []int{53}
+	return file_havre_v1_havre_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *ChangeSourcesRequest) GetIds() []string {
@@ -3946,7 +4086,7 @@ type ChangeSourcesResponse struct {
 
 func (x *ChangeSourcesResponse) Reset() {
 	*x = ChangeSourcesResponse{}
-	mi := &file_havre_v1_havre_proto_msgTypes[54]
+	mi := &file_havre_v1_havre_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3958,7 +4098,7 @@ func (x *ChangeSourcesResponse) String() string {
 func (*ChangeSourcesResponse) ProtoMessage() {}
 
 func (x *ChangeSourcesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_havre_v1_havre_proto_msgTypes[54]
+	mi := &file_havre_v1_havre_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3971,7 +4111,7 @@ func (x *ChangeSourcesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangeSourcesResponse.ProtoReflect.Descriptor instead.
 func (*ChangeSourcesResponse) Descriptor() ([]byte, []int) {
-	return file_havre_v1_havre_proto_rawDescGZIP(), []int{54}
+	return file_havre_v1_havre_proto_rawDescGZIP(), []int{56}
 }
 
 type SetSourceRequest struct {
@@ -3987,7 +4127,7 @@ type SetSourceRequest struct {
 
 func (x *SetSourceRequest) Reset() {
 	*x = SetSourceRequest{}
-	mi := &file_havre_v1_havre_proto_msgTypes[55]
+	mi := &file_havre_v1_havre_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3999,7 +4139,7 @@ func (x *SetSourceRequest) String() string {
 func (*SetSourceRequest) ProtoMessage() {}
 
 func (x *SetSourceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_havre_v1_havre_proto_msgTypes[55]
+	mi := &file_havre_v1_havre_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4012,7 +4152,7 @@ func (x *SetSourceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetSourceRequest.ProtoReflect.Descriptor instead.
 func (*SetSourceRequest) Descriptor() ([]byte, []int) {
-	return file_havre_v1_havre_proto_rawDescGZIP(), []int{55}
+	return file_havre_v1_havre_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *SetSourceRequest) GetId() string {
@@ -4058,7 +4198,7 @@ type SetSourceResponse struct {
 
 func (x *SetSourceResponse) Reset() {
 	*x = SetSourceResponse{}
-	mi := &file_havre_v1_havre_proto_msgTypes[56]
+	mi := &file_havre_v1_havre_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4070,7 +4210,7 @@ func (x *SetSourceResponse) String() string {
 func (*SetSourceResponse) ProtoMessage() {}
 
 func (x *SetSourceResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_havre_v1_havre_proto_msgTypes[56]
+	mi := &file_havre_v1_havre_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4083,7 +4223,7 @@ func (x *SetSourceResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetSourceResponse.ProtoReflect.Descriptor instead.
 func (*SetSourceResponse) Descriptor() ([]byte, []int) {
-	return file_havre_v1_havre_proto_rawDescGZIP(), []int{56}
+	return file_havre_v1_havre_proto_rawDescGZIP(), []int{58}
 }
 
 var File_havre_v1_havre_proto protoreflect.FileDescriptor
@@ -4242,7 +4382,7 @@ const file_havre_v1_havre_proto_rawDesc = "" +
 	"\rsource_offset\x18\x05 \x01(\x03R\fsourceOffset\x12\x16\n" +
 	"\x06length\x18\x06 \x01(\x03R\x06length\"0\n" +
 	"\x16CopyIntoUploadResponse\x12\x16\n" +
-	"\x06offset\x18\x01 \x01(\x03R\x06offset\"\xce\x01\n" +
+	"\x06offset\x18\x01 \x01(\x03R\x06offset\"\xa0\x02\n" +
 	"\rReplicaReport\x12%\n" +
 	"\x05scope\x18\x01 \x01(\v2\x0f.havre.v1.ScopeR\x05scope\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x03R\brevision\x12\x18\n" +
@@ -4250,11 +4390,24 @@ const file_havre_v1_havre_proto_rawDesc = "" +
 	"\x05error\x18\x04 \x01(\tR\x05error\x12\x14\n" +
 	"\x05place\x18\x05 \x01(\tR\x05place\x12\x17\n" +
 	"\aheld_up\x18\x06 \x01(\x03R\x06heldUp\x12\x1b\n" +
-	"\theld_down\x18\a \x01(\x03R\bheldDown\"D\n" +
+	"\theld_down\x18\a \x01(\x03R\bheldDown\x121\n" +
+	"\n" +
+	"held_files\x18\b \x03(\v2\x12.havre.v1.HeldFileR\theldFiles\x12\x1d\n" +
+	"\n" +
+	"held_known\x18\t \x01(\bR\theldKnown\"2\n" +
+	"\bHeldFile\x12\x12\n" +
+	"\x04path\x18\x01 \x01(\tR\x04path\x12\x12\n" +
+	"\x04size\x18\x02 \x01(\x03R\x04size\"D\n" +
 	"\rReportRequest\x123\n" +
-	"\breplicas\x18\x01 \x03(\v2\x17.havre.v1.ReplicaReportR\breplicas\"F\n" +
+	"\breplicas\x18\x01 \x03(\v2\x17.havre.v1.ReplicaReportR\breplicas\"m\n" +
 	"\x0eReportResponse\x124\n" +
-	"\tdecisions\x18\x01 \x03(\v2\x16.havre.v1.HeldDecisionR\tdecisions\"{\n" +
+	"\tdecisions\x18\x01 \x03(\v2\x16.havre.v1.HeldDecisionR\tdecisions\x12%\n" +
+	"\x05guard\x18\x02 \x01(\v2\x0f.havre.v1.GuardR\x05guard\"V\n" +
+	"\x05Guard\x12\x14\n" +
+	"\x05files\x18\x01 \x01(\x03R\x05files\x12\x18\n" +
+	"\apercent\x18\x02 \x01(\x03R\apercent\x12\x1d\n" +
+	"\n" +
+	"trash_days\x18\x03 \x01(\x03R\ttrashDays\"{\n" +
 	"\fHeldDecision\x12%\n" +
 	"\x05scope\x18\x01 \x01(\v2\x0f.havre.v1.ScopeR\x05scope\x12.\n" +
 	"\bdecision\x18\x02 \x01(\x0e2\x12.havre.v1.DecisionR\bdecision\x12\x14\n" +
@@ -4432,7 +4585,7 @@ func file_havre_v1_havre_proto_rawDescGZIP() []byte {
 }
 
 var file_havre_v1_havre_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
-var file_havre_v1_havre_proto_msgTypes = make([]protoimpl.MessageInfo, 57)
+var file_havre_v1_havre_proto_msgTypes = make([]protoimpl.MessageInfo, 59)
 var file_havre_v1_havre_proto_goTypes = []any{
 	(Right)(0),                     // 0: havre.v1.Right
 	(Kind)(0),                      // 1: havre.v1.Kind
@@ -4474,29 +4627,31 @@ var file_havre_v1_havre_proto_goTypes = []any{
 	(*CopyIntoUploadRequest)(nil),  // 37: havre.v1.CopyIntoUploadRequest
 	(*CopyIntoUploadResponse)(nil), // 38: havre.v1.CopyIntoUploadResponse
 	(*ReplicaReport)(nil),          // 39: havre.v1.ReplicaReport
-	(*ReportRequest)(nil),          // 40: havre.v1.ReportRequest
-	(*ReportResponse)(nil),         // 41: havre.v1.ReportResponse
-	(*HeldDecision)(nil),           // 42: havre.v1.HeldDecision
-	(*LeaveRequest)(nil),           // 43: havre.v1.LeaveRequest
-	(*LeaveResponse)(nil),          // 44: havre.v1.LeaveResponse
-	(*ErrorDetail)(nil),            // 45: havre.v1.ErrorDetail
-	(*SourceSecrets)(nil),          // 46: havre.v1.SourceSecrets
-	(*SourceWish)(nil),             // 47: havre.v1.SourceWish
-	(*AddSourcesRequest)(nil),      // 48: havre.v1.AddSourcesRequest
-	(*AddSourcesResponse)(nil),     // 49: havre.v1.AddSourcesResponse
-	(*FoundSourcesRequest)(nil),    // 50: havre.v1.FoundSourcesRequest
-	(*FoundSourcesResponse)(nil),   // 51: havre.v1.FoundSourcesResponse
-	(*FoundSource)(nil),            // 52: havre.v1.FoundSource
-	(*Source)(nil),                 // 53: havre.v1.Source
-	(*ListSourcesRequest)(nil),     // 54: havre.v1.ListSourcesRequest
-	(*ListSourcesResponse)(nil),    // 55: havre.v1.ListSourcesResponse
-	(*ShowSourceRequest)(nil),      // 56: havre.v1.ShowSourceRequest
-	(*ShowSourceResponse)(nil),     // 57: havre.v1.ShowSourceResponse
-	(*SourceRun)(nil),              // 58: havre.v1.SourceRun
-	(*ChangeSourcesRequest)(nil),   // 59: havre.v1.ChangeSourcesRequest
-	(*ChangeSourcesResponse)(nil),  // 60: havre.v1.ChangeSourcesResponse
-	(*SetSourceRequest)(nil),       // 61: havre.v1.SetSourceRequest
-	(*SetSourceResponse)(nil),      // 62: havre.v1.SetSourceResponse
+	(*HeldFile)(nil),               // 40: havre.v1.HeldFile
+	(*ReportRequest)(nil),          // 41: havre.v1.ReportRequest
+	(*ReportResponse)(nil),         // 42: havre.v1.ReportResponse
+	(*Guard)(nil),                  // 43: havre.v1.Guard
+	(*HeldDecision)(nil),           // 44: havre.v1.HeldDecision
+	(*LeaveRequest)(nil),           // 45: havre.v1.LeaveRequest
+	(*LeaveResponse)(nil),          // 46: havre.v1.LeaveResponse
+	(*ErrorDetail)(nil),            // 47: havre.v1.ErrorDetail
+	(*SourceSecrets)(nil),          // 48: havre.v1.SourceSecrets
+	(*SourceWish)(nil),             // 49: havre.v1.SourceWish
+	(*AddSourcesRequest)(nil),      // 50: havre.v1.AddSourcesRequest
+	(*AddSourcesResponse)(nil),     // 51: havre.v1.AddSourcesResponse
+	(*FoundSourcesRequest)(nil),    // 52: havre.v1.FoundSourcesRequest
+	(*FoundSourcesResponse)(nil),   // 53: havre.v1.FoundSourcesResponse
+	(*FoundSource)(nil),            // 54: havre.v1.FoundSource
+	(*Source)(nil),                 // 55: havre.v1.Source
+	(*ListSourcesRequest)(nil),     // 56: havre.v1.ListSourcesRequest
+	(*ListSourcesResponse)(nil),    // 57: havre.v1.ListSourcesResponse
+	(*ShowSourceRequest)(nil),      // 58: havre.v1.ShowSourceRequest
+	(*ShowSourceResponse)(nil),     // 59: havre.v1.ShowSourceResponse
+	(*SourceRun)(nil),              // 60: havre.v1.SourceRun
+	(*ChangeSourcesRequest)(nil),   // 61: havre.v1.ChangeSourcesRequest
+	(*ChangeSourcesResponse)(nil),  // 62: havre.v1.ChangeSourcesResponse
+	(*SetSourceRequest)(nil),       // 63: havre.v1.SetSourceRequest
+	(*SetSourceResponse)(nil),      // 64: havre.v1.SetSourceResponse
 }
 var file_havre_v1_havre_proto_depIdxs = []int32{
 	0,  // 0: havre.v1.Folder.right:type_name -> havre.v1.Right
@@ -4522,7 +4677,7 @@ var file_havre_v1_havre_proto_depIdxs = []int32{
 	11, // 20: havre.v1.FetchRequest.scope:type_name -> havre.v1.Scope
 	29, // 21: havre.v1.FetchRequest.files:type_name -> havre.v1.FileVersion
 	31, // 22: havre.v1.FetchResponse.files:type_name -> havre.v1.FetchedFile
-	45, // 23: havre.v1.FetchedFile.error:type_name -> havre.v1.ErrorDetail
+	47, // 23: havre.v1.FetchedFile.error:type_name -> havre.v1.ErrorDetail
 	11, // 24: havre.v1.ChunksRequest.scope:type_name -> havre.v1.Scope
 	29, // 25: havre.v1.ChunksRequest.file:type_name -> havre.v1.FileVersion
 	34, // 26: havre.v1.ChunksResponse.chunks:type_name -> havre.v1.Chunk
@@ -4530,58 +4685,60 @@ var file_havre_v1_havre_proto_depIdxs = []int32{
 	11, // 28: havre.v1.CopyIntoUploadRequest.scope:type_name -> havre.v1.Scope
 	29, // 29: havre.v1.CopyIntoUploadRequest.source:type_name -> havre.v1.FileVersion
 	11, // 30: havre.v1.ReplicaReport.scope:type_name -> havre.v1.Scope
-	39, // 31: havre.v1.ReportRequest.replicas:type_name -> havre.v1.ReplicaReport
-	42, // 32: havre.v1.ReportResponse.decisions:type_name -> havre.v1.HeldDecision
-	11, // 33: havre.v1.HeldDecision.scope:type_name -> havre.v1.Scope
-	4,  // 34: havre.v1.HeldDecision.decision:type_name -> havre.v1.Decision
-	46, // 35: havre.v1.SourceWish.secrets:type_name -> havre.v1.SourceSecrets
-	47, // 36: havre.v1.AddSourcesRequest.wishes:type_name -> havre.v1.SourceWish
-	52, // 37: havre.v1.FoundSourcesResponse.items:type_name -> havre.v1.FoundSource
-	0,  // 38: havre.v1.Source.right:type_name -> havre.v1.Right
-	53, // 39: havre.v1.ListSourcesResponse.sources:type_name -> havre.v1.Source
-	53, // 40: havre.v1.ShowSourceResponse.source:type_name -> havre.v1.Source
-	58, // 41: havre.v1.ShowSourceResponse.runs:type_name -> havre.v1.SourceRun
-	5,  // 42: havre.v1.ChangeSourcesRequest.action:type_name -> havre.v1.SourceAction
-	46, // 43: havre.v1.SetSourceRequest.secrets:type_name -> havre.v1.SourceSecrets
-	6,  // 44: havre.v1.PairingService.Join:input_type -> havre.v1.JoinRequest
-	9,  // 45: havre.v1.SyncService.Folders:input_type -> havre.v1.FoldersRequest
-	13, // 46: havre.v1.SyncService.List:input_type -> havre.v1.ListRequest
-	16, // 47: havre.v1.SyncService.Follow:input_type -> havre.v1.FollowRequest
-	22, // 48: havre.v1.SyncService.Commit:input_type -> havre.v1.CommitRequest
-	28, // 49: havre.v1.SyncService.Fetch:input_type -> havre.v1.FetchRequest
-	32, // 50: havre.v1.SyncService.Chunks:input_type -> havre.v1.ChunksRequest
-	35, // 51: havre.v1.SyncService.BeginUpload:input_type -> havre.v1.BeginUploadRequest
-	37, // 52: havre.v1.SyncService.CopyIntoUpload:input_type -> havre.v1.CopyIntoUploadRequest
-	40, // 53: havre.v1.SyncService.Report:input_type -> havre.v1.ReportRequest
-	43, // 54: havre.v1.SyncService.Leave:input_type -> havre.v1.LeaveRequest
-	48, // 55: havre.v1.SourceService.AddSources:input_type -> havre.v1.AddSourcesRequest
-	50, // 56: havre.v1.SourceService.FoundSources:input_type -> havre.v1.FoundSourcesRequest
-	54, // 57: havre.v1.SourceService.ListSources:input_type -> havre.v1.ListSourcesRequest
-	56, // 58: havre.v1.SourceService.ShowSource:input_type -> havre.v1.ShowSourceRequest
-	59, // 59: havre.v1.SourceService.ChangeSources:input_type -> havre.v1.ChangeSourcesRequest
-	61, // 60: havre.v1.SourceService.SetSource:input_type -> havre.v1.SetSourceRequest
-	7,  // 61: havre.v1.PairingService.Join:output_type -> havre.v1.JoinResponse
-	10, // 62: havre.v1.SyncService.Folders:output_type -> havre.v1.FoldersResponse
-	14, // 63: havre.v1.SyncService.List:output_type -> havre.v1.ListResponse
-	17, // 64: havre.v1.SyncService.Follow:output_type -> havre.v1.FollowResponse
-	27, // 65: havre.v1.SyncService.Commit:output_type -> havre.v1.CommitResponse
-	30, // 66: havre.v1.SyncService.Fetch:output_type -> havre.v1.FetchResponse
-	33, // 67: havre.v1.SyncService.Chunks:output_type -> havre.v1.ChunksResponse
-	36, // 68: havre.v1.SyncService.BeginUpload:output_type -> havre.v1.BeginUploadResponse
-	38, // 69: havre.v1.SyncService.CopyIntoUpload:output_type -> havre.v1.CopyIntoUploadResponse
-	41, // 70: havre.v1.SyncService.Report:output_type -> havre.v1.ReportResponse
-	44, // 71: havre.v1.SyncService.Leave:output_type -> havre.v1.LeaveResponse
-	49, // 72: havre.v1.SourceService.AddSources:output_type -> havre.v1.AddSourcesResponse
-	51, // 73: havre.v1.SourceService.FoundSources:output_type -> havre.v1.FoundSourcesResponse
-	55, // 74: havre.v1.SourceService.ListSources:output_type -> havre.v1.ListSourcesResponse
-	57, // 75: havre.v1.SourceService.ShowSource:output_type -> havre.v1.ShowSourceResponse
-	60, // 76: havre.v1.SourceService.ChangeSources:output_type -> havre.v1.ChangeSourcesResponse
-	62, // 77: havre.v1.SourceService.SetSource:output_type -> havre.v1.SetSourceResponse
-	61, // [61:78] is the sub-list for method output_type
-	44, // [44:61] is the sub-list for method input_type
-	44, // [44:44] is the sub-list for extension type_name
-	44, // [44:44] is the sub-list for extension extendee
-	0,  // [0:44] is the sub-list for field type_name
+	40, // 31: havre.v1.ReplicaReport.held_files:type_name -> havre.v1.HeldFile
+	39, // 32: havre.v1.ReportRequest.replicas:type_name -> havre.v1.ReplicaReport
+	44, // 33: havre.v1.ReportResponse.decisions:type_name -> havre.v1.HeldDecision
+	43, // 34: havre.v1.ReportResponse.guard:type_name -> havre.v1.Guard
+	11, // 35: havre.v1.HeldDecision.scope:type_name -> havre.v1.Scope
+	4,  // 36: havre.v1.HeldDecision.decision:type_name -> havre.v1.Decision
+	48, // 37: havre.v1.SourceWish.secrets:type_name -> havre.v1.SourceSecrets
+	49, // 38: havre.v1.AddSourcesRequest.wishes:type_name -> havre.v1.SourceWish
+	54, // 39: havre.v1.FoundSourcesResponse.items:type_name -> havre.v1.FoundSource
+	0,  // 40: havre.v1.Source.right:type_name -> havre.v1.Right
+	55, // 41: havre.v1.ListSourcesResponse.sources:type_name -> havre.v1.Source
+	55, // 42: havre.v1.ShowSourceResponse.source:type_name -> havre.v1.Source
+	60, // 43: havre.v1.ShowSourceResponse.runs:type_name -> havre.v1.SourceRun
+	5,  // 44: havre.v1.ChangeSourcesRequest.action:type_name -> havre.v1.SourceAction
+	48, // 45: havre.v1.SetSourceRequest.secrets:type_name -> havre.v1.SourceSecrets
+	6,  // 46: havre.v1.PairingService.Join:input_type -> havre.v1.JoinRequest
+	9,  // 47: havre.v1.SyncService.Folders:input_type -> havre.v1.FoldersRequest
+	13, // 48: havre.v1.SyncService.List:input_type -> havre.v1.ListRequest
+	16, // 49: havre.v1.SyncService.Follow:input_type -> havre.v1.FollowRequest
+	22, // 50: havre.v1.SyncService.Commit:input_type -> havre.v1.CommitRequest
+	28, // 51: havre.v1.SyncService.Fetch:input_type -> havre.v1.FetchRequest
+	32, // 52: havre.v1.SyncService.Chunks:input_type -> havre.v1.ChunksRequest
+	35, // 53: havre.v1.SyncService.BeginUpload:input_type -> havre.v1.BeginUploadRequest
+	37, // 54: havre.v1.SyncService.CopyIntoUpload:input_type -> havre.v1.CopyIntoUploadRequest
+	41, // 55: havre.v1.SyncService.Report:input_type -> havre.v1.ReportRequest
+	45, // 56: havre.v1.SyncService.Leave:input_type -> havre.v1.LeaveRequest
+	50, // 57: havre.v1.SourceService.AddSources:input_type -> havre.v1.AddSourcesRequest
+	52, // 58: havre.v1.SourceService.FoundSources:input_type -> havre.v1.FoundSourcesRequest
+	56, // 59: havre.v1.SourceService.ListSources:input_type -> havre.v1.ListSourcesRequest
+	58, // 60: havre.v1.SourceService.ShowSource:input_type -> havre.v1.ShowSourceRequest
+	61, // 61: havre.v1.SourceService.ChangeSources:input_type -> havre.v1.ChangeSourcesRequest
+	63, // 62: havre.v1.SourceService.SetSource:input_type -> havre.v1.SetSourceRequest
+	7,  // 63: havre.v1.PairingService.Join:output_type -> havre.v1.JoinResponse
+	10, // 64: havre.v1.SyncService.Folders:output_type -> havre.v1.FoldersResponse
+	14, // 65: havre.v1.SyncService.List:output_type -> havre.v1.ListResponse
+	17, // 66: havre.v1.SyncService.Follow:output_type -> havre.v1.FollowResponse
+	27, // 67: havre.v1.SyncService.Commit:output_type -> havre.v1.CommitResponse
+	30, // 68: havre.v1.SyncService.Fetch:output_type -> havre.v1.FetchResponse
+	33, // 69: havre.v1.SyncService.Chunks:output_type -> havre.v1.ChunksResponse
+	36, // 70: havre.v1.SyncService.BeginUpload:output_type -> havre.v1.BeginUploadResponse
+	38, // 71: havre.v1.SyncService.CopyIntoUpload:output_type -> havre.v1.CopyIntoUploadResponse
+	42, // 72: havre.v1.SyncService.Report:output_type -> havre.v1.ReportResponse
+	46, // 73: havre.v1.SyncService.Leave:output_type -> havre.v1.LeaveResponse
+	51, // 74: havre.v1.SourceService.AddSources:output_type -> havre.v1.AddSourcesResponse
+	53, // 75: havre.v1.SourceService.FoundSources:output_type -> havre.v1.FoundSourcesResponse
+	57, // 76: havre.v1.SourceService.ListSources:output_type -> havre.v1.ListSourcesResponse
+	59, // 77: havre.v1.SourceService.ShowSource:output_type -> havre.v1.ShowSourceResponse
+	62, // 78: havre.v1.SourceService.ChangeSources:output_type -> havre.v1.ChangeSourcesResponse
+	64, // 79: havre.v1.SourceService.SetSource:output_type -> havre.v1.SetSourceResponse
+	63, // [63:80] is the sub-list for method output_type
+	46, // [46:63] is the sub-list for method input_type
+	46, // [46:46] is the sub-list for extension type_name
+	46, // [46:46] is the sub-list for extension extendee
+	0,  // [0:46] is the sub-list for field type_name
 }
 
 func init() { file_havre_v1_havre_proto_init() }
@@ -4608,14 +4765,14 @@ func file_havre_v1_havre_proto_init() {
 		(*Put_Upload)(nil),
 		(*Put_Keep)(nil),
 	}
-	file_havre_v1_havre_proto_msgTypes[55].OneofWrappers = []any{}
+	file_havre_v1_havre_proto_msgTypes[57].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_havre_v1_havre_proto_rawDesc), len(file_havre_v1_havre_proto_rawDesc)),
 			NumEnums:      6,
-			NumMessages:   57,
+			NumMessages:   59,
 			NumExtensions: 0,
 			NumServices:   3,
 		},

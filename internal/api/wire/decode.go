@@ -367,12 +367,16 @@ func DecodeChunk(m *havrev1.Chunk) (havre.Chunk, error) {
 	return havre.Chunk{Length: m.GetLength(), SHA256: [sha256.Size]byte(m.GetSha256())}, nil
 }
 
+// heldOverhead is what a held file costs besides its name.
+const heldOverhead = 16
+
 // DecodeReports checks a report.
 func DecodeReports(m *havrev1.ReportRequest) ([]havre.ReplicaReport, error) {
 	if n := len(m.GetReplicas()); n > MaxReports {
 		return nil, invalid("the report names %d replicas, more than %d", n, MaxReports)
 	}
 	list := make([]havre.ReplicaReport, len(m.GetReplicas()))
+	room := havre.MaxHeldBytes
 	for i, r := range m.GetReplicas() {
 		scope, err := DecodeScope(r.GetScope())
 		if err != nil {
@@ -401,14 +405,36 @@ func DecodeReports(m *havrev1.ReportRequest) ([]havre.ReplicaReport, error) {
 		}
 		list[i] = havre.ReplicaReport{
 			Scope: scope, Revision: rev, Pending: pending, Error: text,
-			Place: place, HeldUp: r.GetHeldUp(), HeldDown: r.GetHeldDown(),
+			Place: place, HeldUp: r.GetHeldUp(), HeldDown: r.GetHeldDown(), HeldKnown: r.GetHeldKnown(),
+		}
+		for _, f := range r.GetHeldFiles() {
+			p, err := DecodePath(f.GetPath())
+			if err != nil {
+				return nil, err
+			}
+			if _, err := DecodeSize("size of a file", f.GetSize()); err != nil {
+				return nil, err
+			}
+			if room -= len(p) + heldOverhead; room < 0 {
+				return nil, invalid("the names of files whose deletion waits have more than %d bytes", havre.MaxHeldBytes)
+			}
+			list[i].HeldFiles = append(list[i].HeldFiles, havre.HeldFile{Path: p, Size: f.GetSize()})
 		}
 	}
 	return list, nil
 }
 
-// DecodeDecisions checks the answer to a report.
-func DecodeDecisions(m *havrev1.ReportResponse) ([]havre.HeldDecision, error) {
+// DecodeInstructions checks the answer to a report. A guard that makes no sense is none.
+func DecodeInstructions(m *havrev1.ReportResponse) (havre.Instructions, error) {
+	list, err := decodeDecisions(m)
+	in := havre.Instructions{Decisions: list}
+	if g := m.GetGuard(); g.GetFiles() > 0 && g.GetPercent() >= 0 && g.GetPercent() <= 100 {
+		in.Guard = havre.Guard{Files: g.GetFiles(), Percent: g.GetPercent(), TrashDays: min(max(g.GetTrashDays(), 0), havre.MaxTrashDays)}
+	}
+	return in, err
+}
+
+func decodeDecisions(m *havrev1.ReportResponse) ([]havre.HeldDecision, error) {
 	list := make([]havre.HeldDecision, 0, len(m.GetDecisions()))
 	for _, d := range m.GetDecisions() {
 		scope, err := DecodeScope(d.GetScope())

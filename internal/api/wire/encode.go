@@ -194,16 +194,22 @@ func Reports(list []havre.ReplicaReport) *havrev1.ReportRequest {
 			Error:    text(r.Error),
 			Place:    text(r.Place),
 			HeldUp:   r.HeldUp,
-			HeldDown: r.HeldDown,
+			HeldDown: r.HeldDown, HeldKnown: r.HeldKnown,
+		}
+		for _, f := range r.HeldFiles {
+			m.Replicas[i].HeldFiles = append(m.Replicas[i].HeldFiles, &havrev1.HeldFile{Path: string(f.Path), Size: f.Size})
 		}
 	}
 	return m
 }
 
-// Decisions returns the answer that carries them.
-func Decisions(list []havre.HeldDecision) *havrev1.ReportResponse {
+// Instructions returns the answer that carries them.
+func Instructions(in havre.Instructions) *havrev1.ReportResponse {
 	m := &havrev1.ReportResponse{}
-	for _, d := range list {
+	if in.Guard.Files > 0 {
+		m.Guard = &havrev1.Guard{Files: in.Guard.Files, Percent: in.Guard.Percent, TrashDays: in.Guard.TrashDays}
+	}
+	for _, d := range in.Decisions {
 		decision := havrev1.Decision_DECISION_KEEP
 		if d.Decision == havre.DecisionDelete {
 			decision = havrev1.Decision_DECISION_DELETE

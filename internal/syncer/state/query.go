@@ -126,6 +126,16 @@ func (d *DB) Differing(after reconcile.NodeID, limit int) iter.Seq[*Node] {
 	return d.found("SELECT id FROM nodes WHERE differs = 1 AND id > ? ORDER BY id LIMIT ?", int64(after), limit)
 }
 
+// Deleted yields at most limit files that were deleted locally, or remotely, and are agreed on the other side.
+func (d *DB) Deleted(local bool, limit int) iter.Seq[*Node] {
+	gone, there := "r_kind", "l_kind"
+	if local {
+		gone, there = there, gone
+	}
+	return d.found("SELECT id FROM nodes WHERE differs = 1 AND b_kind <> 2 AND withdrawn = 0 AND "+
+		gone+" IS NULL AND "+there+" IS NOT NULL ORDER BY id LIMIT ?", limit)
+}
+
 // below are the numbers of everything in a directory of the tree with the prefix.
 func below(prefix string) string {
 	return `(WITH RECURSIVE below (id) AS (
