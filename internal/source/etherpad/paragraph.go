@@ -81,7 +81,6 @@ func Paragraphs(t *changeset.Text) []Paragraph {
 // mark reads the attributes of a line, which are those of the sign at its beginning; false means that the sign is text.
 func (p *Paragraph) mark(pool *changeset.Pool, attribs []int32, count *counter) bool {
 	marked := false
-	start := 1
 	for _, n := range attribs {
 		switch a, _ := pool.Attrib(int(n)); a.Key {
 		case "lmkr":
@@ -91,10 +90,6 @@ func (p *Paragraph) mark(pool *changeset.Pool, attribs []int32, count *counter) 
 			if level > 0 {
 				marked = true
 				p.Kind, p.Level = kind, level
-			}
-		case "start":
-			if n, err := strconv.Atoi(a.Value); err == nil && n > 0 && n < 1_000_000 {
-				start = n
 			}
 		case "heading":
 			level, err := strconv.Atoi(strings.TrimPrefix(strings.ToLower(a.Value), "h"))
@@ -117,7 +112,7 @@ func (p *Paragraph) mark(pool *changeset.Pool, attribs []int32, count *counter) 
 	}
 	switch p.Kind {
 	case KindNumber:
-		p.Number = count.next(p.Level, start)
+		p.Number = count.next(p.Level)
 	case KindBullet, KindIndent:
 		count.reset(p.Level - 1)
 	default:
@@ -142,7 +137,8 @@ func listKind(value string) (Kind, int) {
 	return KindBullet, level
 }
 
-// counter numbers lists. A line that belongs to no list, or to one of the same or a higher level without numbers, ends those
+// counter numbers lists, from 1 as the text export does: the attribute "start", which is there, too, holds numbers that no
+// one sees after an import. A line that belongs to no list, or to one of the same or a higher level without numbers, ends those
 // below it.
 type counter []int
 
@@ -152,13 +148,13 @@ func (c *counter) reset(level int) {
 	}
 }
 
-func (c *counter) next(level, start int) []int {
+func (c *counter) next(level int) []int {
 	c.reset(level)
 	for len(*c) < level-1 {
 		*c = append(*c, 1)
 	}
 	if len(*c) < level {
-		*c = append(*c, start)
+		*c = append(*c, 1)
 	} else {
 		(*c)[level-1]++
 	}
