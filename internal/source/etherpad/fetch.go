@@ -169,7 +169,7 @@ func (f *fetch) watched(s state) state {
 // refused is for a file that is not complete. Where the JSON is whole, it is the pad that is wrong, and will be so next time
 // too: then the copy is made without history.
 func (f *fetch) refused(spooled *source.Spooled, err error) (*source.Copy, error) {
-	defer spooled.Close()
+	defer func() { _ = spooled.Close() }() // the system tidies up temporary files
 	wrong, ok := errors.AsType[*RecordError](err)
 	if !ok {
 		return nil, &source.Error{Reason: source.ReasonOurs, Text: "the pad could not be read from its temporary file", Err: err}
@@ -330,7 +330,7 @@ func (d *Document) digest(rev int) (string, error) {
 func digest(parts ...string) string {
 	h := sha256.New()
 	for _, p := range parts {
-		fmt.Fprintf(h, "%d:%s", len(p), p)
+		h.Write(fmt.Appendf(nil, "%d:%s", len(p), p))
 	}
 	return base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:12])
 }

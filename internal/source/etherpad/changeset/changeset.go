@@ -41,7 +41,7 @@ func (c *Changeset) Parse(s []uint16) error {
 	c.Ops, c.attribs, c.Bank, c.OldLen, c.NewLen = c.Ops[:0], c.attribs[:0], nil, 0, 0
 	p := parser{s: s}
 	if !p.take('Z') || !p.take(':') {
-		return errors.New("a changeset begins with Z:")
+		return errors.New("there is no Z: at the beginning")
 	}
 	var err error
 	if c.OldLen, err = p.number(); err != nil {
