@@ -25,6 +25,7 @@ import (
 type padCmd struct {
 	History padHistoryCmd `cmd:"" help:"Show when a pad was written and by whom, or its text at any moment."`
 	Diff    padDiffCmd    `cmd:"" help:"Show what changed in a pad between two moments."`
+	Restore padRestoreCmd `cmd:"" help:"Bring saved pads back to life on an instance."`
 }
 
 const padMoments = `A moment is the number of a revision (12), "head", a day (2026-03-14, which means its end), a minute
@@ -124,7 +125,8 @@ type padFile struct {
 	file  *os.File
 }
 
-func (p *padFile) Close() error { return p.file.Close() }
+// Close closes the file, which was only read.
+func (p *padFile) Close() { p.file.Close() }
 
 // largePadFile is the size from which what was found out about a file is kept for the next time. Others are read in no time.
 const largePadFile = 1 << 20
