@@ -16,7 +16,8 @@ import (
 // Sources are the online documents that the server backs up. Rights are checked behind it; methods are called
 // concurrently.
 type Sources interface {
-	Spot(ctx context.Context, caller *havre.Caller, folder string, path svn.Path, rev svn.Revnum) (*hub.Spot, error)
+	// SourceSpot finds a directory, which need not be there.
+	SourceSpot(ctx context.Context, caller *havre.Caller, folder string, path svn.Path) (*hub.Spot, error)
 	AddSources(ctx context.Context, caller *havre.Caller, at *hub.Spot, wishes []hub.SourceWish) (list string, err error)
 	Found(ctx context.Context, caller *havre.Caller, list string) (*hub.FoundList, error)
 	Sources(ctx context.Context, caller *havre.Caller, f hub.SourceFilter) ([]hub.Source, error)
@@ -76,7 +77,7 @@ func (s *sources) spot(ctx context.Context, folder, path string) (*hub.Spot, err
 	if err != nil {
 		return nil, err
 	}
-	return s.hub.Spot(ctx, caller(ctx), folder, p, svn.InvalidRevnum)
+	return s.hub.SourceSpot(ctx, caller(ctx), folder, p)
 }
 
 // FoundSources is of the protocol.

@@ -19,7 +19,7 @@ import (
 // world is a server with one folder and people who may write in it.
 type world struct {
 	*Hub
-	t      *testing.T
+	t      testing.TB
 	dir    string
 	folder *store.Folder
 	scope  havre.Scope

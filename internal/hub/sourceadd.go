@@ -89,6 +89,32 @@ func (h *Hub) AddSources(ctx context.Context, c *havre.Caller, at *Spot, wishes 
 	return h.addList(ctx, c, items)
 }
 
+// SourceSpot returns the directory at a path of the folder with that name, also one that is not there: it is made with
+// the first copy.
+func (h *Hub) SourceSpot(ctx context.Context, c *havre.Caller, folder string, p svn.Path) (*Spot, error) {
+	at, err := h.Spot(ctx, c, folder, p, svn.InvalidRevnum)
+	if err == nil || havre.CodeOf(err) != havre.CodeNotFound || p == "" {
+		return at, err
+	}
+	missing := err
+	for dir := p; ; dir = dir.Dir() {
+		if at, err = h.Spot(ctx, c, folder, dir, svn.InvalidRevnum); err == nil {
+			break
+		}
+		if dir == "" || havre.CodeOf(err) != havre.CodeNotFound {
+			return nil, missing
+		}
+		if err := CheckName(dir.Name()); err != nil {
+			return nil, err
+		}
+	}
+	right := at.v.reach.right(p)
+	if n, err := at.v.stat(ctx, p, at.Folder.Head); right < havre.RightWrite || !at.Dir() || err != nil || n != nil {
+		return nil, missing // or there is something that the person may not know of
+	}
+	return &Spot{Folder: at.Folder, Path: p, Rev: at.Rev, Right: right, v: at.v}, nil
+}
+
 // mayAdd says why nothing can be backed up into the spot.
 func mayAdd(at *Spot) error {
 	switch {

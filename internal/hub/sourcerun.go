@@ -3,9 +3,13 @@ package hub
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -33,6 +37,7 @@ type backups struct {
 	log      *slog.Logger
 	registry *source.Registry
 	client   source.ClientOptions // without what an administrator says
+	place    string               // begins the holders of all processes that ever worked on the data directory
 	holder   string               // this process
 	lists    chan struct{}        // holds one: lists are to be looked at
 	asks     chan struct{}        // the same for what has to be asked
@@ -51,11 +56,21 @@ func newBackups(h *Hub, registry *source.Registry, client source.ClientOptions) 
 	}
 	client.Logger = h.log
 	b := &backups{
-		hub: h, log: h.log, registry: registry, client: client, holder: strings.ToLower(rand.Text()),
+		hub: h, log: h.log, registry: registry, client: client, place: placeOf(h.dir), holder: placeOf(h.dir) + strings.ToLower(rand.Text()),
 		lists: make(chan struct{}, 1), asks: make(chan struct{}, 1), version: make(chan struct{}), work: map[SourceID]context.CancelCauseFunc{},
 	}
 	b.current = source.NewClient(client)
 	return b
+}
+
+// placeOf tells a data directory from those of other servers on the same database.
+func placeOf(dir string) string {
+	if abs, err := filepath.Abs(dir); err == nil {
+		dir = abs
+	}
+	host, _ := os.Hostname() // without one, the directory has to tell
+	sum := sha256.Sum256([]byte(host + "\x00" + dir))
+	return hex.EncodeToString(sum[:8]) + "-"
 }
 
 // changed returns what is closed with the next change of a source that this process makes.
@@ -117,12 +132,15 @@ func (b *backups) stop(id SourceID) {
 // RunSources makes backups until ctx is done.
 func (h *Hub) RunSources(ctx context.Context) error {
 	b := h.backups
-	for ctx.Err() == nil {
-		if err := b.run(ctx); err != nil {
-			return err
-		}
+	// The lock of the data directory is ours: whoever held something with it before is dead.
+	err := h.store.FreeSources(ctx, b.place)
+	for err == nil && ctx.Err() == nil {
+		err = b.run(ctx)
 	}
-	return nil
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		return nil
+	}
+	return full(err)
 }
 
 // run makes backups until ctx is done or the settings change.

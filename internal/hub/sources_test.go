@@ -52,7 +52,7 @@ func (b *lockedBuffer) String() string {
 	return b.all.String()
 }
 
-func newSourceWorld(t *testing.T) *sourceWorld {
+func newSourceWorld(t testing.TB) *sourceWorld {
 	t.Helper()
 	w := &sourceWorld{world: &world{t: t, dir: t.TempDir()}, net: sourcetest.NewNetwork(t), notes: sourcetest.NewInstance(), log: &lockedBuffer{}}
 	w.net.Serve("notes.example", w.notes)

@@ -401,4 +401,4 @@ func instanceName(instance string) string {
 
 // liveEvery is how often the text of a followed document becomes a version while somebody writes. What is typed is in the
 // file of others within this time and the way there; each version costs a revision.
-const liveEvery = 2 * time.Second
+const liveEvery = time.Second

@@ -132,6 +132,14 @@ func (s *Store) ReleaseSources(ctx context.Context, holder string, ids ...Source
 	})
 }
 
+// FreeSources gives back what is held by all holders whose names begin so.
+func (s *Store) FreeSources(ctx context.Context, prefix string) error {
+	return s.changeSources(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `UPDATE sources SET held_by = '', held_until = 0 WHERE substr(held_by, 1, length(?1)) = ?1`, prefix)
+		return err
+	})
+}
+
 // FinishSource stores the result of a run of a source that the holder has, and gives it back. It says false
 // if the holder had lost it, or it was removed: then nothing is stored.
 func (s *Store) FinishSource(ctx context.Context, holder string, id SourceID, r *SourceResult) (bool, error) {
