@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs what the tests use and this machine lacks: Subversion's programs, which judge what
-# havre writes, git, whose ignore rules are compared with ours, Chromium, which looks at the pages, Node.js, on which the
+# havre writes, Apache, which serves their repositories, git, whose ignore rules are compared with ours, Chromium, which
+# looks at the pages, Node.js, on which the
 # Etherpad of the tests runs, and a C compiler for the race detector.
 set -eu
 
@@ -14,11 +15,15 @@ need() { # PACKAGE PROGRAM...
 }
 
 need subversion svn svnadmin svnlook svnmucc svnsync svnrdump svnserve
+need apache2-bin apache2
+need apache2-utils htpasswd
 need git git
 need chromium chromium
 need nodejs node
 need npm npm
 need gcc gcc
+# A module of Apache is no program.
+[ -e /usr/lib/apache2/modules/mod_dav_svn.so ] || missing="$missing libapache2-mod-svn"
 # A compiler without the C library's headers cannot link the race detector.
 if command -v gcc >/dev/null 2>&1 && ! echo '#include <stdlib.h>' | gcc -E - >/dev/null 2>&1; then
 	missing="$missing libc6-dev"

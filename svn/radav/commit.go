@@ -59,7 +59,7 @@ func (r *Repository) Commit(ctx context.Context, c *svn.Commit) (svn.Revnum, err
 			if now > youngest {
 				continue
 			}
-		case failed && (f.status == http.StatusLocked || f.is(codeNoLockToken, codeLockMismatch, codeBadLock)):
+		case failed && (f.status == http.StatusLocked || f.is(codeNoUser, codeNoLockToken, codeLockMismatch, codeBadLock)):
 			if locked := r.findLock(ctx, root); locked != nil {
 				return svn.InvalidRevnum, locked
 			}
@@ -227,8 +227,8 @@ func (r *Repository) findLock(ctx context.Context, root *edit.Node) error {
 		if locked != nil {
 			return locked
 		}
-		if _, failed := errors.AsType[*failure](err); err != nil && !failed {
-			return nil // the server's own words have to do
+		if errors.Is(err, context.Canceled) {
+			return err
 		}
 	}
 	return nil
@@ -290,16 +290,16 @@ func (t *transaction) begin(ctx context.Context, props svn.Props) error {
 	if r.txnProps {
 		return nil
 	}
-	set := ""
+	var set strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(props)) {
 		value := props[name]
 		e, ok := propertyElement(name, &value)
 		if !ok {
 			return &svn.RefusedError{Refusal: svn.RefusedContent, Text: fmt.Sprintf("%q cannot be the name of a property", name)}
 		}
-		set += e
+		set.WriteString(e)
 	}
-	return r.proppatch(ctx, r.txn+"/"+t.name, update(set, ""))
+	return r.proppatch(ctx, r.txn+"/"+t.name, update(set.String(), ""))
 }
 
 // address returns that of a path in the transaction.

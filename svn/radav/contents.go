@@ -93,7 +93,7 @@ func (h *hashing) Read(p []byte) (int, error) {
 	h.o.n += int64(n)
 	h.o.md5.Write(p[:n])
 	h.o.sha1.Write(p[:n])
-	if h.o.n > h.o.size || err == io.EOF && h.o.n < h.o.size { //nolint:errorlint // it is what readers return, unwrapped
+	if h.o.n > h.o.size || err == io.EOF && h.o.n < h.o.size {
 		return 0, h.o.wrongSize()
 	}
 	return n, err

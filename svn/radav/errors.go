@@ -21,6 +21,7 @@ const (
 	codeConflict     = 160024
 	codeOutOfDate    = 160028
 	codeTxnOutOfDate = 170004
+	codeNoUser       = 160034 // nobody signed in, where a lock stands
 	codeNoLockToken  = 160037
 	codeLockMismatch = 160039
 	codeBadLock      = 160040

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -191,9 +192,7 @@ func (c *conn) once(ctx context.Context, r *request) (*http.Response, error) {
 		cancel(nil)
 		return nil, err
 	}
-	for name, values := range r.header {
-		req.Header[name] = values
-	}
+	maps.Copy(req.Header, r.header)
 	req.Header.Set("User-Agent", userAgent)
 	if !r.once {
 		req.Header["Idempotency-Key"] = []string{} // net/http repeats it on a connection that had been closed
@@ -262,7 +261,7 @@ type contents struct {
 
 func (b *contents) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	if err != nil && err != io.EOF { //nolint:errorlint // it is what readers return, unwrapped
+	if err != nil && err != io.EOF {
 		b.err = err
 	}
 	if b.watch.Stop() {
@@ -283,7 +282,7 @@ type answer struct {
 func (b *answer) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	b.watch.Reset(b.conn.silence)
-	if err != nil && err != io.EOF { //nolint:errorlint // as above
+	if err != nil && !errors.Is(err, io.EOF) {
 		err = b.conn.lost(b.ctx, err)
 	}
 	return n, err

@@ -312,7 +312,7 @@ func (r *Repository) Open(ctx context.Context, path svn.Path, rev svn.Revnum) (s
 	if rev < 0 {
 		rev = n.CreatedRev
 	}
-	resp, err := r.conn.do(ctx, &request{method: "GET", path: r.at(path, rev)})
+	resp, err := r.conn.do(ctx, &request{method: "GET", path: r.at(path, rev)}) //nolint:bodyclose // the file closes it
 	if err != nil {
 		return nil, r.named(ctx, err, path, rev)
 	}
@@ -346,7 +346,7 @@ func (f *file) Read(p []byte) (int, error) {
 	case f.at > f.size:
 		f.err = malformed("/%s has more than the %d bytes that were announced", f.path, f.size)
 		return 0, f.err
-	case err == io.EOF: //nolint:errorlint // it is what readers return, unwrapped
+	case err == io.EOF:
 		f.err = f.end()
 	case err != nil:
 		f.err = err

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -277,8 +278,8 @@ func (p *parser) tag() (string, error) {
 					return "", nil
 				}
 			case strings.HasPrefix(s, "![CDATA["):
-				if strings.HasSuffix(s, "]]") {
-					return strings.TrimSuffix(s, "]]"), nil
+				if data, ok := strings.CutSuffix(s, "]]"); ok {
+					return data, nil
 				}
 			case s[0] == '?':
 				if len(s) > 1 && s[len(s)-1] == '?' {
@@ -328,9 +329,7 @@ func (p *parser) start(tag string) (e *element, empty bool, err error) {
 		if prefix == "xmlns" {
 			if inherited {
 				mine := make(map[string]string, len(scope)+1)
-				for k, v := range scope {
-					mine[k] = v
-				}
+				maps.Copy(mine, scope)
 				scope, inherited = mine, false
 			}
 			if len(scope) > 1000 {

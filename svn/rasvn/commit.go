@@ -52,7 +52,7 @@ func (r *Repository) Commit(ctx context.Context, c *svn.Commit) (svn.Revnum, err
 			if now, err := r.Youngest(ctx); err != nil || now > youngest {
 				continue
 			}
-		case failed && f.is(codeNoLockToken, codeLockMismatch, codeBadLock):
+		case failed && f.is(codeNoUser, codeNoLockToken, codeLockMismatch, codeBadLock):
 			if locked := r.findLock(ctx, root); locked != nil {
 				return svn.InvalidRevnum, locked
 			}
