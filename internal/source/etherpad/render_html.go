@@ -34,14 +34,14 @@ header p, header ul { margin: .25rem 0 0; padding: 0; }
 header ul { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; list-style: none; }
 main p, main li, main h1, main h2, main h3, main h4, main h5, main h6, pre { white-space: pre-wrap; tab-size: 4; }
 main p { margin: 0 0 .9em; }
-main ul, main ol { margin: 0 0 .9em; padding-inline-start: 1.6em; }
+main ul, main ol { margin: 0 0 .9em; padding-inline-start: 1.6em; white-space: normal; }
 main li > ul, main li > ol { margin-bottom: 0; }
 main ul.indent { list-style: none; }
 main h1, main h2, main h3, main h4, main h5, main h6 { margin: 1.4em 0 .5em; line-height: 1.3; }
 pre { overflow-x: auto; padding: .75rem 1rem; border: 1px solid var(--line); border-radius: .4rem; }
 code { font-family: ui-monospace, "SF Mono", Menlo, Consolas, monospace; font-size: .925em; }
 a { color: var(--link); }
-.by { border-bottom: 3px solid color-mix(in srgb, var(--by) 55%, transparent); }
+.by { border-bottom: 2px solid color-mix(in srgb, var(--by) 60%, transparent); }
 .center { text-align: center; } .right { text-align: end; } .justify { text-align: justify; }
 @media print {
   :root { --ink: #000; --soft: #444; --paper: #fff; --line: #999; --link: #000; }
@@ -216,7 +216,7 @@ func (h *htmlWriter) closeList() {
 	last := h.lists[len(h.lists)-1]
 	h.lists = h.lists[:len(h.lists)-1]
 	h.put("</li>\n</", last.element(), ">")
-	if len(h.lists) == 0 {
+	if len(h.lists) == 0 { // a line feed in an item would be seen
 		h.put("\n")
 	}
 }
@@ -243,9 +243,6 @@ func (h *htmlWriter) item(p Paragraph) {
 		h.put("</li>\n")
 	} else {
 		l := list{kind: p.Kind, level: p.Level}
-		if n > 0 {
-			h.put("\n")
-		}
 		h.put("<", l.element())
 		if p.Kind == KindIndent {
 			h.put(` class="indent"`)
@@ -262,7 +259,16 @@ func (h *htmlWriter) item(p Paragraph) {
 
 // spans writes the text of a line.
 func (h *htmlWriter) spans(p Paragraph) {
-	for rest := p.Spans; len(rest) > 0; {
+	rest := p.Spans
+	if len(rest) > 0 { // the indentation is nobody's
+		text := strings.TrimLeft(rest[0].Text, " \t")
+		h.put(rest[0].Text[:len(rest[0].Text)-len(text)])
+		rest = slices.Clone(rest)
+		if rest[0].Text = text; text == "" {
+			rest = rest[1:]
+		}
+	}
+	for len(rest) > 0 {
 		var part []Span
 		part, rest = leading(rest, func(s Span) string { return h.classes[s.Author] })
 		class := h.classes[part[0].Author]
