@@ -30,6 +30,17 @@ type ChangeError = edit.ChangeError
 //
 // The requests of a commit are made one after the other: the server damages a transaction that gets two at once.
 func (r *Repository) Commit(ctx context.Context, c *svn.Commit) (svn.Revnum, error) {
+	return r.commit(ctx, c, false)
+}
+
+// Try does everything that Commit does but make the revision: it finds out what the server would refuse, but for
+// hooks that look at the whole.
+func (r *Repository) Try(ctx context.Context, c *svn.Commit) error {
+	_, err := r.commit(ctx, c, true)
+	return err
+}
+
+func (r *Repository) commit(ctx context.Context, c *svn.Commit, dry bool) (svn.Revnum, error) {
 	props, author, err := r.revProps(ctx, c.RevProps)
 	if err != nil {
 		return svn.InvalidRevnum, err
@@ -43,9 +54,11 @@ func (r *Repository) Commit(ctx context.Context, c *svn.Commit) (svn.Revnum, err
 		if err != nil {
 			return svn.InvalidRevnum, r.named(ctx, err, "", youngest)
 		}
-		t := &transaction{repo: r, youngest: youngest}
+		t := &transaction{repo: r, youngest: youngest, dry: dry}
 		err = t.run(ctx, root, props)
 		switch f, failed := errors.AsType[*failure](err); {
+		case err == nil && dry:
+			return svn.InvalidRevnum, nil
 		case err == nil:
 			r.poller.Saw(t.made, nil)
 			r.attribute(ctx, t.made, t.author, author)
@@ -240,6 +253,7 @@ type transaction struct {
 	youngest svn.Revnum
 	name     string
 	at       svn.Path // where it is
+	dry      bool     // to be given up when all of it was taken
 	sent     bool     // it may be committed
 
 	made   svn.Revnum
@@ -252,11 +266,11 @@ func (t *transaction) run(ctx context.Context, root *edit.Node, props svn.Props)
 		return err
 	}
 	err := t.dir(ctx, root)
-	if err == nil {
+	if err == nil && !t.dry {
 		t.at = ""
 		err = t.merge(ctx)
 	}
-	if err != nil && !t.sent {
+	if (err != nil || t.dry) && !t.sent {
 		// Nothing clears away what is left. If it cannot be done now the server keeps a dead transaction.
 		_, _ = t.repo.conn.exchange(context.WithoutCancel(ctx), &request{method: "DELETE", path: t.repo.txn + "/" + t.name})
 	}

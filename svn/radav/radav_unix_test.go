@@ -100,6 +100,8 @@ func TestPeople(t *testing.T) {
 		}
 		_, err := r.Stat(ctx, "trunk/secret/b", rev)
 		requireRefused(t, name+" looks", err, kind, "")
+		err = r.Try(ctx, &svn.Commit{Changes: []svn.Change{put("c", "3", svn.InvalidRevnum)}})
+		requireRefused(t, name+" tries to write", err, kind, "")
 		_, err = r.Commit(ctx, &svn.Commit{Changes: []svn.Change{put("c", "3", svn.InvalidRevnum)}})
 		requireRefused(t, name+" writes", err, kind, "")
 	}
@@ -115,6 +117,12 @@ func TestPeople(t *testing.T) {
 	} {
 		_, err := radav.Open(ctx, tt.url, tt.o)
 		requireRefused(t, tt.what, err, tt.kind, tt.words)
+	}
+	if err := alice.Try(ctx, &svn.Commit{Changes: []svn.Change{put("new", "1", svn.InvalidRevnum)}}); err != nil {
+		t.Errorf("alice tries to write: %v", err)
+	}
+	if now, err := alice.Youngest(ctx); err != nil || now != rev {
+		t.Errorf("after trying there is r%d, %v", now, err)
 	}
 	below := open(t, a.url("repo/trunk"), radav.Options{User: "bob", Password: "2"})
 	if below.Base() != "trunk" {

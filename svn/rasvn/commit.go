@@ -24,6 +24,17 @@ type ChangeError = edit.ChangeError
 // The server sets svn:author to the name that signed in. If another is wanted, it is set afterwards where a
 // pre-revprop-change hook allows it; where none does, the message tells.
 func (r *Repository) Commit(ctx context.Context, c *svn.Commit) (svn.Revnum, error) {
+	return r.commit(ctx, c, false)
+}
+
+// Try does everything that Commit does but make the revision: it finds out what the server would refuse, but for
+// hooks that look at the whole.
+func (r *Repository) Try(ctx context.Context, c *svn.Commit) error {
+	_, err := r.commit(ctx, c, true)
+	return err
+}
+
+func (r *Repository) commit(ctx context.Context, c *svn.Commit, dry bool) (svn.Revnum, error) {
 	props, author, err := r.revProps(ctx, c.RevProps)
 	if err != nil {
 		return svn.InvalidRevnum, err
@@ -37,12 +48,14 @@ func (r *Repository) Commit(ctx context.Context, c *svn.Commit) (svn.Revnum, err
 		if err != nil {
 			return svn.InvalidRevnum, r.named(ctx, err, "", youngest)
 		}
-		d := &driver{repo: r, youngest: youngest, root: root, props: props}
+		d := &driver{repo: r, youngest: youngest, root: root, props: props, dry: dry}
 		err = r.do(ctx, func(s *session) error {
 			d.session = s
 			return d.run(ctx)
 		})
 		switch f, failed := errors.AsType[*failure](err); {
+		case err == nil && dry:
+			return svn.InvalidRevnum, nil
 		case err == nil:
 			r.poller.Saw(d.rev, nil)
 			r.attribute(ctx, d.rev, d.author, author)

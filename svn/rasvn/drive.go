@@ -24,6 +24,7 @@ type driver struct {
 	youngest svn.Revnum
 	root     *edit.Node
 	props    svn.Props
+	dry      bool // to be given up when all of it was taken
 
 	tokens int
 	early  chan first // the server's first words, which come before the end only if something is wrong
@@ -66,7 +67,12 @@ func (d *driver) run(ctx context.Context) error {
 		d.early <- first{it, err}
 	}()
 	err := d.edit()
-	if err == nil {
+	switch {
+	case err == nil && d.dry:
+		defer s.close() // there is more on its way
+		d.abort()
+		return d.refused(ctx, <-d.early, true)
+	case err == nil:
 		err = d.end()
 	}
 	if err == nil {
@@ -75,14 +81,14 @@ func (d *driver) run(ctx context.Context) error {
 	}
 	defer s.close() // it may not be where we think
 	if errors.Is(err, errEarly) {
-		return d.refused(ctx, <-d.early)
+		return d.refused(ctx, <-d.early, false)
 	}
 	// The other side may have said why, before the connection broke or while we failed.
 	d.abort()
 	select {
 	case f := <-d.early:
 		if _, own := errors.AsType[*contentError](err); !own {
-			return d.refused(ctx, f)
+			return d.refused(ctx, f, false)
 		}
 	case <-ctx.Done():
 		return context.Cause(ctx)
@@ -96,12 +102,15 @@ func (d *driver) run(ctx context.Context) error {
 // contentError is an error on our own side.
 type contentError struct{ error }
 
-// refused reads the failure that the server sent in the middle.
-func (d *driver) refused(ctx context.Context, f first) error {
+// refused reads the failure that the server sent in the middle. Where an edit was given up, a success says that there was none.
+func (d *driver) refused(ctx context.Context, f first, givenUp bool) error {
 	if f.err != nil {
 		return d.session.lost(ctx, f.err)
 	}
 	_, err := d.session.outcome(ctx, &f.item)
+	if givenUp {
+		return err
+	}
 	d.abort() // so that nothing is left there
 	if err == nil {
 		err = malformed("success in the middle of an edit")

@@ -174,6 +174,14 @@ func TestPeople(t *testing.T) {
 	if _, err := rasvn.Open(ctx, s.url("repository/trunk/nothing"), rasvn.Options{User: "alice", Password: "motë de passe"}); err == nil {
 		t.Error("a path that is not there could be opened")
 	}
+	if err := alice.Try(ctx, &svn.Commit{Changes: []svn.Change{put("docs/new", "1", svn.InvalidRevnum)}}); err != nil {
+		t.Errorf("alice tries to write: %v", err)
+	}
+	err = bob.Try(ctx, &svn.Commit{Changes: []svn.Change{put("docs/new", "1", svn.InvalidRevnum)}})
+	requireRefused(t, "bob tries to write", err, svn.RefusedAccess, "")
+	if now, err := alice.Youngest(ctx); err != nil || now != rev {
+		t.Errorf("after trying there is r%d, %v", now, err)
+	}
 	below := open(t, s.url("repository/trunk"), rasvn.Options{User: "bob", Password: "2"})
 	if below.Base() != "trunk" {
 		t.Errorf("the address is at %q in the repository", below.Base())
