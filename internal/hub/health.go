@@ -16,6 +16,41 @@ type Health struct {
 	Free      int64 // bytes of it that the server may use
 	Stored    int64 // bytes of all repositories, as far as they are measured
 	Connected int   // devices with a stream open
+	Backups   BackupHealth
+}
+
+// BackupHealth is how the backups of online documents are.
+type BackupHealth struct {
+	All      int
+	Live     int // followed at this moment
+	Problems int // somebody should look: gone, suspect, a password is missing, ...
+	Paused   int
+	Ending   int // the instance removes them within endsSoon
+}
+
+// endsSoon is how long before the end of a document somebody should know.
+const endsSoon = 7 * 24 * time.Hour
+
+// backupHealth counts the sources by how they are.
+func (h *Hub) backupHealth(ctx context.Context) (BackupHealth, error) {
+	rows, err := h.store.Sources(ctx, store.SourceFilter{})
+	now := h.now()
+	b := BackupHealth{All: len(rows)}
+	for i := range rows {
+		item := itemOf(&rows[i])
+		switch state := stateOf(&rows[i], item, now); {
+		case state.Problem():
+			b.Problems++
+		case state == SourceLive:
+			b.Live++
+		case state == SourcePaused:
+			b.Paused++
+		}
+		if end := item.History.Ends; end.After(now) && end.Before(now.Add(endsSoon)) {
+			b.Ending++
+		}
+	}
+	return b, err
 }
 
 // nearlyFull is the part of the disk that has to be free for all to be well.
@@ -31,6 +66,10 @@ func (h *Hub) Health(ctx context.Context) (*Health, error) {
 	s := &Health{Started: h.started, Connected: h.presence.count(), Memory: memory()}
 	if free, size, err := diskSpace(h.dir); err == nil {
 		s.Disk, s.Free = size, free
+	}
+	var err error
+	if s.Backups, err = h.backupHealth(ctx); err != nil {
+		return nil, err
 	}
 	states, err := h.States(ctx)
 	if err != nil {

@@ -80,13 +80,37 @@ func (h *Hub) AddSources(ctx context.Context, c *havre.Caller, at *Spot, wishes 
 			}
 		}
 		wish := &foundWish{Folder: at.Folder.ID, Path: at.Path, Name: w.Name, How: SourceHow{Live: w.Live, Schedule: w.Schedule}}
-		item, err := h.foundItem(c, h.backups.registry.Recognise(w.URL), &sealedFound{Given: w.URL, Secrets: revealed(&w.Secrets)}, wish)
+		kinds := h.backups.registry.Recognise(w.URL)
+		if len(kinds) == 0 {
+			kinds = wholeInstance(w)
+		}
+		item, err := h.foundItem(c, kinds, &sealedFound{Given: w.URL, Secrets: revealed(&w.Secrets)}, wish)
 		if err != nil {
 			return "", err
 		}
 		items = append(items, *item)
 	}
 	return h.addList(ctx, c, items)
+}
+
+// wholeInstance recognises the root of an Etherpad by what it is given with: a key of its API opens all pads, an account
+// those that its plugin MyPads keeps for it.
+func wholeInstance(w *SourceWish) []source.Recognised {
+	u, err := url.Parse(strings.TrimSpace(w.URL))
+	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.RawQuery != "" || u.Fragment != "" {
+		return nil
+	}
+	root := strings.TrimSuffix(strings.ToLower(u.Scheme)+"://"+strings.ToLower(u.Host)+u.EscapedPath(), "/")
+	a := source.Address{Kind: source.KindEtherpad, Instance: root, URL: root + "/"}
+	switch {
+	case w.Secrets.APIKey != "":
+		a.Collection = "all"
+	case w.Secrets.User != "" && w.Secrets.Password != "":
+		a.Collection, a.URL = "mypads", root+"/mypads/"
+	default:
+		return nil
+	}
+	return []source.Recognised{{Address: a, Likelihood: source.Possible}}
 }
 
 // SourceSpot returns the directory at a path of the folder with that name, also one that is not there: it is made with

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/havre-cloud/havre/internal/source"
+	"github.com/havre-cloud/havre/internal/store"
 )
 
 // follow follows the document until the work is to end. looked is called after the first look, or at the end.
@@ -109,6 +110,9 @@ func (p paced) tell(ctx context.Context, there <-chan struct{}, take func() *sou
 	}
 }
 
+// listAgain is how often a collection is listed by the adaptive schedule, at least.
+const listAgain = 3 * time.Hour
+
 // maxDocuments is how many documents of one collection are backed up.
 const maxDocuments = 10_000
 
@@ -123,9 +127,7 @@ func (w *job) list(ctx context.Context, p source.Provider, secrets source.Secret
 	}
 	if err != nil {
 		r.Outcome, r.Error = source.OutcomeFailed, "it failed for a reason that is not known"
-		if e := oursOf(err); has[*source.Error](e) {
-			var s *source.Error
-			s, _ = asSource(e)
+		if s, ok := asSource(oursOf(err)); ok {
 			r.Outcome, r.Reason, r.Error, r.Until = outcomeOf(s.Reason), s.Reason, s.Text, s.Until
 		}
 	} else {
@@ -161,14 +163,28 @@ func (w *job) addListed(ctx context.Context, p source.Provider, secrets source.S
 		if ctx.Err() != nil {
 			return added, len(all), ctx.Err()
 		}
-		_, err := w.add(ctx, w.target.caller, wish, &all[i], w.row.ID)
-		switch {
-		case err == nil:
+		there, err := w.add(ctx, w.target.caller, wish, &all[i], w.row.ID)
+		if err == nil {
 			added++
-		case isExists(err):
-		default:
+		} else if isExists(err) && there != nil {
+			err = w.renew(ctx, there, &all[i].Secrets)
+		}
+		if err != nil {
 			return added, len(all), err
 		}
 	}
 	return added, len(all), nil
+}
+
+// renew keeps the secrets that came with a document that the collection added before: sessions end.
+func (w *job) renew(ctx context.Context, there *store.Source, fresh *source.Secrets) error {
+	if there.Parent != w.row.ID || len(secretKinds(fresh)) == 0 {
+		return nil
+	}
+	if was, err := w.hub.vault.openSecrets(there.ID, there.Sealed); err == nil && mergeSecrets(fresh, &was) == was {
+		return nil
+	}
+	return w.hub.store.EditSource(ctx, actor(w.target.caller), there.ID, "", func(n *store.Source) error {
+		return w.hub.changeSecrets(n, &SourceChange{Secrets: fresh})
+	})
 }

@@ -504,6 +504,9 @@ func (w *job) finish(ctx context.Context, before, r source.Result, keep bool) er
 	if result.Next = source.Next(w.item.History, now, w.item.Address.URL); keep && r.Outcome.Good() {
 		result.Next = now // a server that starts again follows at once
 	}
+	if again := now.Add(listAgain); w.row.Collection != "" && r.Outcome.Good() && w.item.History.Every == 0 && result.Next.After(again) {
+		result.Next = again
+	}
 	var err error
 	if result.Item, err = marshal(w.item); err != nil {
 		return err

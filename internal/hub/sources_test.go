@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -71,11 +73,45 @@ func (w *sourceWorld) open() {
 	w.t.Helper()
 	w.Hub = ok(Open(w.t.Context(), w.dir, Options{
 		Version: "test", Logger: slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Sources: source.NewRegistry(sourcetest.Provider{}),
+		Sources: source.NewRegistry(shelves{}),
 		SourceClient: source.ClientOptions{
 			Dial: w.net.Dial, AllowPrivate: true, PerSecond: -1, Concurrent: 8,
 		},
 	}))(w.t)
+}
+
+// shelves are notes, and http://HOST/shelf holds those of the instance that its page /n/shelf names.
+type shelves struct{ sourcetest.Provider }
+
+func (s shelves) Recognise(u *url.URL) source.Recognised {
+	if u.Path != "/shelf" {
+		return s.Provider.Recognise(u)
+	}
+	return source.Recognised{Likelihood: source.Certain, Address: source.Address{
+		Kind: sourcetest.Kind, Instance: u.Scheme + "://" + u.Host, Collection: "shelf", URL: u.String(),
+	}}
+}
+
+func (s shelves) List(ctx context.Context, c *source.Client, d source.Document) ([]source.Recognised, error) {
+	page := d.Address
+	page.URL = page.Instance + "/n/shelf"
+	got, err := s.Fetch(ctx, c, source.Document{Address: page})
+	if err != nil {
+		return nil, err
+	}
+	defer got.Close()
+	r, err := got.Files[0].Open()
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	names, err := io.ReadAll(r)
+	var list []source.Recognised
+	for name := range strings.FieldsSeq(string(names)) {
+		a := source.Address{Kind: sourcetest.Kind, Instance: page.Instance, Name: name, URL: page.Instance + "/n/" + name}
+		list = append(list, source.Recognised{Address: a, Secrets: source.Secrets{Session: "s." + source.Secret(fmt.Sprint(len(names)))}, Likelihood: source.Certain})
+	}
+	return list, err
 }
 
 // run makes backups until pause.
@@ -242,6 +278,9 @@ func TestSourcesBecomeFiles(t *testing.T) {
 	}
 	if _, there := w.tree()["Minutes/"+one.Name+".txt"]; !there {
 		t.Error("what is gone on the instance was deleted here")
+	}
+	if b := ok(w.Health(t.Context()))(t).Backups; b != (BackupHealth{All: 3, Problems: 2}) {
+		t.Errorf("%+v", b)
 	}
 	if spot := ok(w.SourceFile(t.Context(), w.ada, one.ID, ".txt"))(t); spot.Path != at.Path {
 		t.Errorf("the file is at %s", spot.Path)
@@ -573,6 +612,69 @@ func TestAddingManyAnswersAtOnce(t *testing.T) {
 	}
 	if err := w.DropFound(ctx, w.join("ben", "phone", havre.RightRead), again, []int{0}); havre.CodeOf(err) != havre.CodeNotFound {
 		t.Errorf("another person's list: %v", err)
+	}
+}
+
+func TestCollectionsAddWhatTheyHold(t *testing.T) {
+	w := newSourceWorld(t)
+	ctx := t.Context()
+	w.notes.Set("shelf", "a b")
+	w.notes.Set("a", "A\n")
+	w.notes.Set("b", "B\n")
+	w.notes.Set("c", "C\n")
+	w.run()
+	ok(w.AddSources(ctx, w.ada, ok(w.SourceSpot(ctx, w.ada, "Team", "Shelf"))(t), []SourceWish{{URL: "http://notes.example/shelf", Live: true}}))(t)
+	good := func(many int) func([]Source) bool {
+		return func(all []Source) bool {
+			return len(all) == many && !slices.ContainsFunc(all, func(s Source) bool { return s.State != SourceOK })
+		}
+	}
+	all := w.until("are backed up", good(3))
+	shelf := all[slices.IndexFunc(all, func(s Source) bool { return s.Address.Collection != "" })]
+	if shelf.Documents != 2 || shelf.Live || shelf.Summary != "2 documents" || w.tree()["Shelf/A.txt"] != "A\n" {
+		t.Errorf("%+v %v", shelf, w.tree())
+	}
+	w.notes.Set("shelf", "a c")
+	w.check(shelf.ID)
+	all = w.until("are backed up", good(4))
+	for i := range all {
+		if all[i].Address.Name != "a" {
+			continue
+		}
+		n := ok(w.store.Source(ctx, all[i].ID))(t)
+		if kept := ok(w.vault.openSecrets(n.ID, n.Sealed))(t); kept.Session.Reveal() != "s.3" || all[i].Parent != shelf.ID {
+			t.Errorf("%+v", revealed(&kept))
+		}
+	}
+	w.notes.Delete("shelf")
+	if got := w.check(shelf.ID); got.State != SourceGone {
+		t.Errorf("%s %q", got.State, got.Text)
+	}
+	if err := w.RemoveSource(ctx, w.ada, shelf.ID); err != nil {
+		t.Fatal(err)
+	}
+	if all := ok(w.Sources(ctx, w.ada, SourceFilter{}))(t); len(all) != 0 || w.tree()["Shelf/C.txt"] != "C\n" {
+		t.Errorf("%d sources, %v", len(all), w.tree())
+	}
+}
+
+func TestWholeInstancesAreRecognised(t *testing.T) {
+	for _, c := range []struct {
+		wish SourceWish
+		want source.Address
+	}{
+		{SourceWish{URL: "https://Pads.example.org/", Secrets: source.Secrets{APIKey: "k"}}, source.Address{Kind: source.KindEtherpad, Instance: "https://pads.example.org", Collection: "all", URL: "https://pads.example.org/"}},
+		{SourceWish{URL: "https://pads.example.org/sub", Secrets: source.Secrets{User: "u", Password: "p"}}, source.Address{Kind: source.KindEtherpad, Instance: "https://pads.example.org/sub", Collection: "mypads", URL: "https://pads.example.org/sub/mypads/"}},
+		{SourceWish{URL: "https://pads.example.org/"}, source.Address{}},
+		{SourceWish{URL: "pads", Secrets: source.Secrets{APIKey: "k"}}, source.Address{}},
+	} {
+		var got source.Address
+		if kinds := wholeInstance(&c.wish); len(kinds) > 0 {
+			got = kinds[0].Address
+		}
+		if diff := cmp.Diff(c.want, got); diff != "" {
+			t.Errorf("%s: %s", c.wish.URL, diff)
+		}
 	}
 }
 
