@@ -190,6 +190,12 @@ func (h *Hub) ChangeProfile(ctx context.Context, s *Session, display, email stri
 	return full(h.store.ChangeUser(ctx, s.actor(), s.User.ID, func(u *store.User) { u.DisplayName, u.Email = display, email }))
 }
 
+// SetPreferences keeps what the person chose for the pages, as JSON.
+func (h *Hub) SetPreferences(ctx context.Context, s *Session, preferences string) error {
+	defer h.access.forget()
+	return full(h.store.SetPreferences(ctx, s.User.ID, preferences))
+}
+
 // InvitationState is what a person who opens an invitation may know.
 type InvitationState struct {
 	User           store.User

@@ -28,7 +28,8 @@ type accessPane struct {
 	Manage, Write, Read int    // people, as it will be
 	Here, Above         []accessLine
 	Candidates          []candidate
-	Added               []string // changes that wait and have no line of their own in Here: none, kept for the form
+	Everybody           []candidate // whose eyes one can borrow
+	Added               []string    // changes that wait and have no line of their own in Here: none, kept for the form
 	Pending             int
 	Seen                string // names the changes whose effect is shown
 	Effects             []effectGroup
@@ -78,6 +79,9 @@ func (x *exchange) placeOf() (*store.Folder, hub.GrantPlace, error) {
 
 // showAccess shows the pane as a page of its own.
 func (s *Server) showAccess(x *exchange) error {
+	if as := x.r.URL.Query().Get("as"); as != "" {
+		return x.redirect(seeAsAddress(as, x.r.PathValue("folder"), strings.Trim(x.r.PathValue("path"), "/")))
+	}
 	p, err := x.access(draft{})
 	if err != nil {
 		return err
@@ -211,7 +215,11 @@ func (p *accessPane) lines(x *exchange, before, after *hub.Book, place hub.Grant
 		}
 	}
 	for i := range after.Users {
-		if u := &after.Users[i]; !u.Disabled && !taken[hub.Holder{User: u.ID}] {
+		u := &after.Users[i]
+		if !u.Disabled {
+			p.Everybody = append(p.Everybody, candidate{Value: u.Name, Label: u.DisplayName})
+		}
+		if !u.Disabled && !taken[hub.Holder{User: u.ID}] {
 			p.Candidates = append(p.Candidates, candidate{Value: u.Name, Label: u.DisplayName})
 		}
 	}

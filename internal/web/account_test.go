@@ -351,3 +351,23 @@ func TestAdministratorsAreAskedForTheSecondFactor(t *testing.T) {
 		t.Error("her page does not say so")
 	}
 }
+
+// TestAppearanceIsKeptWithTheAccount: another browser of the same person looks the same, that of somebody else
+// does not.
+func TestAppearanceIsKeptWithTheAccount(t *testing.T) {
+	s := newTestServer(t)
+	wantStatus(t, s.post("tom", "/appearance", url.Values{"lang": {"fr"}, "theme": {"dark"}, "letters": {"off"}, "density": {"huge"}}), http.StatusSeeOther)
+	wantText(t, s.get("tom", "/me"), `<html lang="fr" data-theme="dark" data-density="normal" data-letters="off"`) // no cookie is sent along
+	wantStatus(t, s.post("tom", "/appearance", url.Values{"theme": {"light"}}), http.StatusSeeOther)
+	wantText(t, s.get("tom", "/me"), `<html lang="fr" data-theme="light"`)
+	wantText(t, s.get("priya", "/me"), `<html lang="en" data-theme="auto"`)
+	wantText(t, s.get("", "/signin"), `<html lang="en" data-theme="auto"`)
+	if u := s.user("tom"); u.Preferences != `{"lang":"fr","letters":"off","theme":"light"}` {
+		t.Errorf("kept is %s", u.Preferences)
+	}
+	for _, broken := range []string{"", "[]", `{"theme":"pink","lang":5}`, "{"} {
+		if got := preferences(broken); len(got) != 0 {
+			t.Errorf("%q gives %v", broken, got)
+		}
+	}
+}

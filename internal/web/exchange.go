@@ -19,6 +19,7 @@ const (
 	cookieVisitor = "__Host-visit" // random, for the forms of strangers
 	cookieToast   = "__Host-toast" // what the next page says
 	cookieTheme   = "theme"
+	cookieLetters = "letters"
 	cookieLang    = "lang"
 	cookieDensity = "density"
 	cookieZone    = "zone"

@@ -42,7 +42,7 @@ func (c *bound) funcs(ts *templates) template.FuncMap {
 		"here":     func() string { return c.x.r.URL.RequestURI() },
 		"me":       func() *store.User { return c.x.me() },
 		"isAdmin":  func() bool { return c.x.session != nil && c.x.session.Admin() },
-		"choice":   func(name string) string { return chosen(c.x.r, name) },
+		"choice":   func(name string) string { return c.x.chosen(name) },
 		"dict":     dict,
 		"list":     func(v ...any) []any { return v },
 		"join":     func(v []string, sep string) string { return strings.Join(v, sep) },

@@ -93,13 +93,14 @@ func (b *beginning) Unwrap() http.ResponseWriter { return b.ResponseWriter }
 
 // answer does what is to be done before the handler, and calls it.
 func (s *Server) answer(x *exchange, rt route) error {
-	x.lang, x.zone = s.languageOf(x.r), zoneOf(x.r)
+	x.lang, x.zone = x.language(), zoneOf(x.r)
 	x.secret = x.cookie(cookieVisitor)
 	if token := x.cookie(cookieSession); token != "" {
 		session, err := s.hub.Session(x.ctx(), token)
 		switch {
 		case err == nil:
 			x.session, x.secret = session, token
+			x.lang = x.language()
 		case havre.CodeOf(err) != havre.CodeUnauthenticated:
 			return err
 		}

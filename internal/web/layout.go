@@ -29,8 +29,9 @@ type navFolder struct {
 func (f *frame) Page() page       { return f.page }
 func (f *frame) Data() any        { return f.page.Data }
 func (f *frame) Lang() string     { return f.x.lang }
-func (f *frame) Theme() string    { return chosen(f.x.r, cookieTheme) }
-func (f *frame) Density() string  { return chosen(f.x.r, cookieDensity) }
+func (f *frame) Theme() string    { return f.x.chosen(cookieTheme) }
+func (f *frame) Density() string  { return f.x.chosen(cookieDensity) }
+func (f *frame) Letters() string  { return f.x.chosen(cookieLetters) }
 func (f *frame) Zone() string     { return f.x.cookie(cookieZone) }
 func (f *frame) Server() string   { return f.x.hub.ServerName() }
 func (f *frame) Files() bool      { return f.page.Nav == navFiles && f.x.session != nil }

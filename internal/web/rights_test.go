@@ -1,6 +1,7 @@
 package web
 
 import (
+	"net/http"
 	"net/url"
 	"strings"
 	"testing"
@@ -234,4 +235,38 @@ func TestBook(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestSeeAs: a manager sees the names that another person would, and the log says so; who manages a part only
+// sees that part, and nothing that is closed to himself.
+func TestSeeAs(t *testing.T) {
+	s := newTestServer(t)
+	at := folderAddress("Projets", project)[len("/f"):]
+	if a := s.get("tom", "/access"+at+"?as=karim"); a.Header.Get("Location") != "/as/karim"+at {
+		t.Errorf("the pane leads to %q, %d", a.Header.Get("Location"), a.StatusCode)
+	}
+	full, part := s.get("tom", "/as/tom"+at), s.get("tom", "/as/karim"+at)
+	wantText(t, full, "02 Avant-projet", "As Tom sees it")
+	wantText(t, part, "01 Esquisse", "As Karim sees it", "Names only")
+	if strings.Contains(part.body, "02 Avant-projet") {
+		t.Error("karim sees what is closed to him")
+	}
+	wantText(t, s.get("maelle", "/admin/log?kind=folder"), "looked with somebody else’s rights at", "Projets/"+project)
+	for person, address := range map[string]string{"aicha": "/as/karim" + at, "karim": "/as/tom" + at, "tom": "/as/tom/Comptabilit%C3%A9"} {
+		if a := s.get(person, address); a.StatusCode != http.StatusNotFound {
+			t.Errorf("%s at %s: %d", person, address, a.StatusCode)
+		}
+	}
+	wantStatus(t, s.get("tom", "/as/nobody"+at), http.StatusNotFound)
+
+	// aicha manages one directory, in which something is closed to her.
+	s.grant("Projets", project+"/01 Esquisse", "aicha", havre.RightManage)
+	s.grant("Projets", project+"/01 Esquisse/Notes.md", "aicha", havre.RightNone)
+	below := s.get("aicha", "/as/tom"+at+"/01%20Esquisse")
+	wantStatus(t, below, http.StatusOK)
+	if strings.Contains(below.body, "Notes.md") {
+		t.Error("a manager learns a name that is closed to her")
+	}
+	wantText(t, s.get("tom", "/as/aicha"+at+"/01%20Esquisse"), "Aïcha")
+	wantText(t, s.get("maelle", "/as/siobhan/Comptabilit%C3%A9"), "sees nothing here")
 }

@@ -45,6 +45,7 @@ func (s *Server) table() []route {
 		s.groupsRoutes(),
 		s.rightsRoutes(),
 		s.accessRoutes(),
+		s.seeAsRoutes(),
 		s.uploadRoutes(),
 		s.searchRoutes(),
 		s.overviewRoutes(),

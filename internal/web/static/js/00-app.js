@@ -168,6 +168,7 @@
 			return;
 		}
 		for (const k of keys) {
+			if (name.length === 1 && root.dataset.letters === "off") return;
 			if (k.key !== name || (k.where && !e.target.closest(k.where)) || (typing(e.target) && !name.startsWith("Ctrl"))) continue;
 			if (k.act(e) !== false) { e.preventDefault(); return; }
 		}
