@@ -11,6 +11,8 @@ import (
 	"mime/multipart"
 	"net/http"
 	"strings"
+	"unicode"
+	"unicode/utf16"
 
 	"github.com/havre-cloud/havre/internal/source"
 )
@@ -329,4 +331,26 @@ func (r *restore) sameText(ctx context.Context, want string) (bool, error) {
 		return false, err
 	}
 	return strings.Join(strings.Fields(string(got)), " ") == strings.Join(strings.Fields(want), " "), nil
+}
+
+// RestoreName returns the first of several names under which a pad can be restored, as Etherpad writes it: not a read-only
+// id, without a group, and cut to the length that there can be. It is empty if there is none.
+func RestoreName(names ...string) string {
+	for _, name := range names {
+		_, own := splitName(SanitiseName(name))
+		own = strings.Map(func(r rune) rune {
+			if r == '$' || unicode.IsControl(r) {
+				return '_'
+			}
+			return r
+		}, own)
+		for len(utf16.Encode([]rune(own))) > maxName {
+			runes := []rune(own)
+			own = string(runes[:len(runes)-1])
+		}
+		if validName(own) && !IsReadOnly(own) {
+			return own
+		}
+	}
+	return ""
 }
