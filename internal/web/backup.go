@@ -122,7 +122,7 @@ func (s *Server) backupList(x *exchange) error {
 // backupSum writes the answer: what is safe, and what is not.
 func (x *exchange) backupSum(v *backupListView, list []hub.Source) {
 	safe := map[string]int{}
-	var total, lost, look, waiting int
+	var total, away, look, waiting int
 	var last time.Time
 	for i := range list {
 		s := &list[i]
@@ -143,8 +143,8 @@ func (x *exchange) backupSum(v *backupListView, list []hub.Source) {
 		}
 		switch {
 		case !s.State.Problem():
-		case !s.LastGood.IsZero() && (s.State == hub.SourceGone || s.State == hub.SourceUnreachable || s.State == hub.SourcePrivate):
-			lost++
+		case lost(s):
+			away++
 		default:
 			look++
 			if s.LastGood.IsZero() {
@@ -163,14 +163,14 @@ func (x *exchange) backupSum(v *backupListView, list []hub.Source) {
 	if total > 0 {
 		v.Verdict = x.t("backups.safe", "n", total, "list", x.series(parts))
 	}
-	if lost > 0 {
-		rest = append(rest, x.t("backups.lost", "n", lost))
+	if away > 0 {
+		rest = append(rest, x.t("backups.lost", "n", away))
 	}
 	if look > 0 {
 		rest = append(rest, x.t("backups.look", "n", look))
 	}
 	switch {
-	case lost+look > 0:
+	case away+look > 0:
 		v.State = "waits"
 	case total == 0:
 		v.State = "receiving"

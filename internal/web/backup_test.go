@@ -8,7 +8,6 @@ import (
 	"io"
 	"log/slog"
 	"net/url"
-	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -245,6 +244,31 @@ func (s *backupServer) add(person, folder, path string, addresses ...string) []h
 	return found
 }
 
+// addUnseen is add for what only that person sees.
+func (s *backupServer) addUnseen(person, folder, address string) {
+	s.t.Helper()
+	at, err := s.hub.Spot(s.t.Context(), s.caller(person), folder, "", -1)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if _, err := s.hub.AddSources(s.t.Context(), s.caller(person), at, []hub.SourceWish{{URL: address}}); err != nil {
+		s.t.Fatal(err)
+	}
+	since := int64(-1)
+	for {
+		if since, err = s.hub.WaitSources(s.t.Context(), since); err != nil {
+			s.t.Fatal(err)
+		}
+		list, err := s.hub.Sources(s.t.Context(), s.caller(person), hub.SourceFilter{Folder: folder})
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		if len(list) == 1 && list[0].State == hub.SourceOK {
+			return
+		}
+	}
+}
+
 // until waits for the sources, as maelle sees them, to be as a test wants.
 func (s *backupServer) until(good func([]hub.Source) bool) {
 	s.t.Helper()
@@ -263,5 +287,3 @@ func (s *backupServer) until(good func([]hub.Source) bool) {
 		}
 	}
 }
-
-var _ = os.Getenv

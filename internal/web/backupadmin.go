@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/havre-cloud/havre/internal/hub"
@@ -70,6 +71,55 @@ func (s *Server) adminBackups(x *exchange) error {
 		return strings.Compare(a.Host+a.Title, b.Host+b.Title)
 	})
 	return x.page("backups/admin", page{Title: x.t("backups.title"), Nav: navAdmin, At: "backups", Data: v})
+}
+
+// backupProblems counts the backups that somebody should look at, for the navigation of every page. It is counted
+// anew when a source has changed.
+type backupProblems struct {
+	mu         sync.Mutex // guards the following
+	version    int64      // of the sources; 0 before the first count
+	lost, look int
+}
+
+// backupNeed adds what backups need of an administrator. It names none, for not all are open to the person.
+func (x *exchange) backupNeed(all []adminNeed) ([]adminNeed, error) {
+	version, err := x.hub.WaitSources(x.ctx(), -1)
+	if err != nil {
+		return nil, err
+	}
+	p := &x.s.problems
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.version != version+1 {
+		list, err := x.hub.Sources(x.ctx(), x.caller(), hub.SourceFilter{All: true})
+		if err != nil {
+			return nil, err
+		}
+		p.version, p.lost, p.look = version+1, 0, 0
+		for i := range list {
+			switch s := &list[i]; {
+			case !s.State.Problem():
+			case lost(s):
+				p.lost++
+			default:
+				p.look++
+			}
+		}
+	}
+	n := p.lost + p.look
+	if n == 0 {
+		return all, nil
+	}
+	need := adminNeed{State: "behind", Title: x.t("backups.need.look", "n", n), Text: x.t("backups.need.look.text"), Button: x.t("backups.need.button", "n", n), Link: "/admin/backups"}
+	if p.look == 0 {
+		need.Title, need.Text = x.t("backups.need.lost", "n", n), x.t("backups.need.lost.text", "n", n)
+	}
+	return append(all, need), nil
+}
+
+// lost says whether the document does not answer any more, while its copy is kept.
+func lost(s *hub.Source) bool {
+	return !s.LastGood.IsZero() && (s.State == hub.SourceGone || s.State == hub.SourceUnreachable || s.State == hub.SourcePrivate)
 }
 
 // backupSettingsView is what backups/settings shows.

@@ -278,6 +278,7 @@ func (x *exchange) scheduleWords(value string) string {
 
 // backupAnswer says whether the copy is fresh and whole.
 func (x *exchange) backupAnswer(d *hub.Source, v *backupView) {
+	v.Rest = x.replaySum(v)
 	w := x.sourceWords(d)
 	v.State = w.State
 	switch {
@@ -288,8 +289,12 @@ func (x *exchange) backupAnswer(d *hub.Source, v *backupView) {
 	default:
 		v.Verdict = x.t("backups.answer.other", "words", w.Words)
 	}
+}
+
+// replaySum says how much history there is.
+func (x *exchange) replaySum(v *backupView) string {
 	if v.Replay == nil {
-		return
+		return ""
 	}
 	var parts []string
 	switch r := v.Replay; v.Unit {
@@ -298,7 +303,7 @@ func (x *exchange) backupAnswer(d *hub.Source, v *backupView) {
 		if r.Messages > 0 {
 			parts = append(parts, x.t("backups.message", "n", r.Messages))
 		}
-		v.Rest = x.t("backups.whole", "list", strings.Join(parts, ", "))
+		return x.t("backups.whole", "list", strings.Join(parts, ", "))
 	case "poll":
 		if p := r.Last; p != nil {
 			parts = append(parts, x.t("backups.answers", "n", p.Answers))
@@ -307,8 +312,9 @@ func (x *exchange) backupAnswer(d *hub.Source, v *backupView) {
 			}
 		}
 		parts = append(parts, x.t("backups.copies.n", "n", r.Head+1))
-		v.Rest = x.t("backups.whole.poll", "list", strings.Join(parts, ", "))
+		return x.t("backups.whole.poll", "list", strings.Join(parts, ", "))
 	}
+	return ""
 }
 
 // backupWarnings lists what somebody should know or do.

@@ -20,7 +20,8 @@ type fileView struct {
 	Preview  *preview
 	Write    bool
 	Manage   bool
-	Edit     bool // the text is in a field
+	Edit     bool   // the text is in a field
+	Replay   string // where it is replayed, "" for most
 	Typed    string
 	Problem  string
 	Base     svn.Revnum
@@ -41,6 +42,9 @@ type fileView struct {
 
 // filePage shows a file, as it is or was.
 func (s *Server) filePage(x *exchange, at *hub.Spot) error {
+	if x.r.URL.Query().Has("replay") {
+		return s.fileReplay(x, at)
+	}
 	return s.showFile(x, at, http.StatusOK, "", "")
 }
 
@@ -55,6 +59,9 @@ func (s *Server) showFile(x *exchange, at *hub.Spot, status int, typed, problem 
 	}
 	var err error
 	if v.Preview, err = s.preview(x, at); err != nil {
+		return err
+	}
+	if v.Replay, err = s.replayAddress(x, at); err != nil {
 		return err
 	}
 	v.Edit = v.Write && v.Preview.Edit && (q.Has("edit") || problem != "")

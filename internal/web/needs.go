@@ -84,7 +84,7 @@ func (x *exchange) adminNeeds() ([]adminNeed, error) {
 	if len(away) > 0 {
 		all = append(all, x.awayNeed(away))
 	}
-	return all, nil
+	return x.backupNeed(all)
 }
 
 func (x *exchange) heldNeed(r *hub.ReplicaStatus) adminNeed {

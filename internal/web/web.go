@@ -62,6 +62,7 @@ type Server struct {
 	listings  listings
 	thumbs    *thumbs
 	replays   *replays
+	problems  backupProblems
 	handler   http.Handler
 }
 

@@ -132,13 +132,21 @@
 	on("pointercancel", "[data-replay] input[type=range]", drop);
 
 	// Add many: a pasted text or a chosen file is sent by itself; the button says how many are ticked.
-	on("change", "[data-found] input[type=checkbox]", () => count());
+	// What was ticked and typed outlives the refreshing of the list.
+	const kept = new Map();
+	on("change", "[data-found] input[type=checkbox]", (e, t) => { kept.set(t.name + t.value, t.checked); count(); });
+	on("input", "[data-found] .b-field input", (e, t) => kept.set(t.name, t.value));
 	const count = () => {
-		const form = one("[data-found]"), button = form && one("[data-add]", form);
-		if (!button) return;
+		const form = one("[data-found]"), button = one("[data-add]");
+		if (!form || !button) return;
+		for (const i of all("#b-found input", form)) {
+			const was = kept.get(i.type === "checkbox" ? i.name + i.value : i.name);
+			if (was === undefined || i.disabled) continue;
+			if (i.type === "checkbox") i.checked = was; else if (i.value !== was) i.value = was;
+		}
 		const n = all('input[name="item"]:checked', form).length;
 		button.disabled = n === 0;
-		one("span", button).textContent = (n === 1 ? button.dataset.one : button.dataset.other).replace("#", n.toLocaleString(document.documentElement.lang));
+		one("span", button).textContent = (n === 1 ? button.dataset.single : button.dataset.other).replace("#", n.toLocaleString(document.documentElement.lang));
 	};
 	on("paste", "[data-paste]", (e, t) => setTimeout(() => { if (t.value.trim()) t.form.requestSubmit(); }));
 	on("change", "[data-paste-file]", (e, t) => { if (t.files.length) t.form.requestSubmit(); });
