@@ -31,6 +31,7 @@ func (s *Server) backupRoutes() []route {
 
 // backupListView is what backups/list shows.
 type backupListView struct {
+	Seen      int64 // the version of what is shown
 	Here      string
 	State     string // of the answer's glyph
 	Verdict   string
@@ -106,11 +107,15 @@ func (x *exchange) backupRow(s *hub.Source) backupRow {
 
 // backupList is the overview.
 func (s *Server) backupList(x *exchange) error {
+	seen, err := s.hub.WaitSources(x.ctx(), -1)
+	if err != nil {
+		return err
+	}
 	list, err := s.hub.Sources(x.ctx(), x.caller(), hub.SourceFilter{})
 	if err != nil {
 		return err
 	}
-	v := &backupListView{Here: x.r.URL.RequestURI(), Kind: x.r.FormValue("kind"), Instance: x.r.FormValue("instance"), Query: strings.TrimSpace(x.r.FormValue("q"))}
+	v := &backupListView{Seen: seen, Here: x.r.URL.RequestURI(), Kind: x.r.FormValue("kind"), Instance: x.r.FormValue("instance"), Query: strings.TrimSpace(x.r.FormValue("q"))}
 	if v.Write, err = x.writesSomewhere(); err != nil {
 		return err
 	}

@@ -44,12 +44,24 @@ func TestBackupStory(t *testing.T) {
 	tab.Until(fmt.Sprintf(`location.search === "?at=%d" && !document.querySelector("del") && document.querySelector(".b-line input").getAttribute("aria-valuetext").includes("revision %d of")`, rev+1, rev+1))
 	tab.Run(chromedp.KeyEvent(kb.Home))
 	tab.Until(`location.search === "?at=0"`)
+	tab.Open(pad + "?at=230")
+	tab.Eval(`document.querySelector(".b-line input").focus(); true`, nil)
 	// It plays to the end at sixty times the speed, and stops there.
 	tab.Eval(`document.querySelector("[data-speed='60']").click(); true`, nil)
 	tab.Run(chromedp.KeyEvent(" "))
-	tab.Until(`document.querySelector("[data-play]").getAttribute("aria-pressed") === "true" && +document.querySelector("[data-part=when]").dataset.at > 0`)
+	tab.Until(`document.querySelector("[data-play]").getAttribute("aria-pressed") === "true" && +document.querySelector("[data-part=when]").dataset.at > 230`)
 	tab.Until(`document.querySelector("[data-play]").getAttribute("aria-pressed") === "false" && location.search === "?at=258"`)
 	tab.Until(`document.querySelector(".b-text").textContent.includes("prépare la délibération")`)
+
+	// A new copy comes while somebody looks at the end of the one before.
+	b2 := newPad(t, "cr", s.start)
+	b2.author(padMaelle, "Maëlle Kerjean")
+	for i := range 300 {
+		b2.insert(padMaelle, 0, fmt.Sprintf("Line %d\n", i))
+	}
+	s.pads.set("https://pad.goulet.example/p/cr", padDocument("CR réunion chantier", b2.file()))
+	tab.Eval(`document.querySelector("[name=do][value=check]").click(); true`, nil)
+	tab.Until(`document.querySelector(".b-replay")?.dataset.head === "300" && document.querySelector(".b-text").textContent.includes("Line 299")`)
 
 	pages := map[string]string{
 		"list": "/backups", "pad": fmt.Sprintf("%s?at=%d", pad, rev), "poll": "/backups/" + string(poll[0].ID), "new": "/backups/new", "admin": "/admin/backups",

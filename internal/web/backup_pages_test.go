@@ -275,7 +275,9 @@ func TestBackupAdding(t *testing.T) {
 	s := newBackupServer(t)
 	s.pads.set("https://pad.goulet.example/p/menuiseries", s.pad("Choix des menuiseries"))
 	s.pads.set("https://pad.goulet.example/p/private", &testDocument{err: source.Errorf(source.ReasonPassword, "a password")})
-	paste := func(text string) answer { return s.post("tom", "/backups/new", url.Values{"do": {"find"}, "text": {text}}) }
+	paste := func(text string) answer {
+		return s.post("tom", "/backups/new", url.Values{"do": {"find"}, "text": {text}})
+	}
 	if a := paste("nothing here"); a.StatusCode != http.StatusUnprocessableEntity || !strings.Contains(a.body, "No address of a pad") || !strings.Contains(a.body, "nothing here") {
 		t.Errorf("%d %s", a.StatusCode, a.body)
 	}

@@ -13,6 +13,7 @@ import (
 
 // backupAdminView is what backups/admin shows.
 type backupAdminView struct {
+	Seen      int64 // the version of what is shown
 	State     string
 	Verdict   string
 	Rest      string
@@ -29,6 +30,10 @@ type backupInstance struct {
 
 // adminBackups lists all sources and the instances they are on.
 func (s *Server) adminBackups(x *exchange) error {
+	seen, err := s.hub.WaitSources(x.ctx(), -1)
+	if err != nil {
+		return err
+	}
 	list, err := s.hub.Sources(x.ctx(), x.caller(), hub.SourceFilter{All: true})
 	if err != nil {
 		return err
@@ -39,7 +44,7 @@ func (s *Server) adminBackups(x *exchange) error {
 	}
 	sum := &backupListView{}
 	x.backupSum(sum, list)
-	v := &backupAdminView{State: sum.State, Verdict: sum.Verdict, Rest: sum.Rest}
+	v := &backupAdminView{Seen: seen, State: sum.State, Verdict: sum.Verdict, Rest: sum.Rest}
 	if len(list) == 0 {
 		v.Verdict, v.Rest = "", x.t("backups.admin.none")
 	}

@@ -17,6 +17,7 @@ import (
 
 // backupView is what the page of one document shows.
 type backupView struct {
+	Seen      int64 // the version of what is shown
 	Here      string
 	Address   string // of the page, without the moment
 	Action    string // where its forms go
@@ -99,16 +100,16 @@ func (s *Server) document(x *exchange) (*hub.Source, error) {
 
 // backupPage shows one document, now or at ?at=.
 func (s *Server) backupPage(x *exchange) error {
+	seen, err := s.hub.WaitSources(x.ctx(), -1)
+	if err != nil {
+		return err
+	}
 	d, err := s.document(x)
 	if err != nil {
 		return err
 	}
-	return s.showBackup(x, d, x.r.URL.Query().Has("remove"))
-}
-
-func (s *Server) showBackup(x *exchange, d *hub.Source, remove bool) error {
 	v := x.backupView(d)
-	v.Remove = remove && v.Write
+	v.Seen, v.Remove = seen, v.Write && x.r.URL.Query().Has("remove")
 	replay, err := s.sourceReplay(x, d, v)
 	if err != nil {
 		return err

@@ -215,6 +215,10 @@ func (s *Server) serveLive(x *exchange) error {
 	}
 	if x.r.URL.Query().Has("backups") {
 		defer s.live.listen(backupTopic, p)()
+		// The page was made before: what has changed since is told at once.
+		if now, err := s.hub.WaitSources(x.ctx(), -1); err == nil && x.r.URL.Query().Get("seen") != strconv.FormatInt(now, 10) {
+			p.put(backupTopic, 0)
+		}
 	}
 	h := x.w.Header()
 	h.Set("Content-Type", "text/event-stream")

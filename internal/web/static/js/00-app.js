@@ -218,7 +218,9 @@
 		const again = !!source;
 		source?.close();
 		if (!q) { source = undefined; return; }
-		source = new EventSource("/live?" + q);
+		// What changed between the making of the page and now is told at once.
+		const seen = one("[data-seen]")?.dataset.seen;
+		source = new EventSource("/live?" + q + (seen ? "&seen=" + seen : ""));
 		source.query = q;
 		let first = true;
 		source.addEventListener("beat", () => {

@@ -131,6 +131,14 @@
 	on("pointerup", "[data-replay] input[type=range]", drop);
 	on("pointercancel", "[data-replay] input[type=range]", drop);
 
+	// A new copy: whoever looks at the end of the one before is taken along.
+	document.addEventListener("htmx:afterSettle", () => {
+		const top = one("#b-top[data-head]"), p = panel();
+		if (!top || !p || playing || top.dataset.head === p.dataset.head || +slider(p).value < +p.dataset.head) return;
+		const focus = document.activeElement === slider(p);
+		window.htmx.ajax("GET", p.dataset.replay, { target: "#b-body", select: "#b-body", swap: "outerHTML" }).then(() => { if (focus) slider(panel())?.focus(); });
+	});
+
 	// Add many: a pasted text or a chosen file is sent by itself; the button says how many are ticked.
 	// What was ticked and typed outlives the refreshing of the list.
 	const kept = new Map();
