@@ -99,7 +99,25 @@ func (f *fetch) html() (*source.Copy, error) {
 		f.old.HTML = resp.Header.Get("ETag")
 		return nil, nil
 	}
-	return nil, errorFor(resp, head(resp), f.document.Secrets)
+	return nil, f.refusal(resp)
+}
+
+// refusal says why an answer is no export. A 404 that is not in Etherpad's own words is a proxy's: then it counts whether
+// there is an Etherpad behind it.
+func (f *fetch) refusal(resp *http.Response) error {
+	e := errorFor(resp, head(resp), f.document.Secrets)
+	if resp.StatusCode != http.StatusNotFound || e.Reason == source.ReasonGone {
+		return e
+	}
+	api, err := get(source.Uncounted(f.ctx), f.client, f.document.Address.Instance+"/api", f.document.Secrets, "")
+	if err != nil {
+		return err
+	}
+	defer api.Body.Close()
+	if isAPI(api, head(api)) {
+		return source.Errorf(source.ReasonGone, "there is no such pad on the instance")
+	}
+	return e
 }
 
 func (f *fetch) export(kind, etag string) (*http.Response, error) {
@@ -131,7 +149,7 @@ func (f *fetch) whole() (*source.Copy, error) {
 		source.Drain(resp.Body)
 		return f.plain("the instance cannot give it out", plainAgain, nil)
 	case resp.StatusCode != http.StatusOK:
-		return nil, errorFor(resp, head(resp), f.document.Secrets)
+		return nil, f.refusal(resp)
 	case mediaType(resp) != "application/octet-stream" && mediaType(resp) != "application/json":
 		return nil, source.Errorf(source.ReasonForeign, "the instance answers with a page instead of the pad")
 	}

@@ -382,6 +382,7 @@ func TestFetchRefusals(t *testing.T) {
 		{"authentication", answer{status: 401, kind: "text/html", body: "Authentication Required", header: map[string]string{"WWW-Authenticate": `Basic realm="Protected Area"`}}, source.ReasonPassword},
 		{"only members' pads", answer{status: 401, kind: "application/json", body: `{"error":"BACKEND.ERROR.PERMISSION.UNEXPECTED"}`}, source.ReasonPrivate},
 		{"limit", answer{status: 429, kind: "text/html", body: "Too many requests, please try again later.", header: map[string]string{"Retry-After": "90"}}, source.ReasonLimited},
+		{"a check against robots", answer{status: 403, kind: "text/html", body: page, header: map[string]string{"Cf-Mitigated": "challenge"}}, source.ReasonForeign},
 		{"maintenance", answer{status: 503, kind: "text/html", body: page}, source.ReasonDown},
 		{"a gateway without Etherpad behind", answer{status: 502, kind: "text/html", body: page}, source.ReasonDown},
 		{"redirect to a page", answer{status: 302, kind: "text/html", header: map[string]string{"Location": "https://hotel.test/login"}}, source.ReasonForeign},
@@ -421,6 +422,15 @@ func TestFetchRefusals(t *testing.T) {
 			}
 		})
 	}
+	t.Run("a proxy's 404 before an Etherpad", func(t *testing.T) {
+		i := newInstance()
+		i.put("/p/demo/export/etherpad", answer{status: 404, kind: "text/html", body: page})
+		i.put("/api", answer{status: 200, kind: "application/json", body: string(sample(t, "2.5.3", "api.json"))})
+		d, c := at(t, i, "demo")
+		if _, err := New().Fetch(t.Context(), c, d); reason(t, err) != source.ReasonGone {
+			t.Error(err)
+		}
+	})
 	t.Run("not a pad's name", func(t *testing.T) {
 		i := newInstance()
 		d, c := at(t, i, "a$b")

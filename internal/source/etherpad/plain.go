@@ -83,7 +83,7 @@ func (f *fetch) plain(why string, again time.Duration, page *http.Response) (*so
 // stands before it.
 func (f *fetch) attachment(resp *http.Response, kind string) (string, error) {
 	if resp.StatusCode != http.StatusOK {
-		return "", errorFor(resp, head(resp), f.document.Secrets)
+		return "", f.refusal(resp)
 	}
 	disposition, _, err := mime.ParseMediaType(resp.Header.Get("Content-Disposition"))
 	if err != nil || disposition != "attachment" || mediaType(resp) != kind {

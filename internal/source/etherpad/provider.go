@@ -84,6 +84,8 @@ func errorFor(resp *http.Response, body []byte, s source.Secrets) *source.Error 
 		e.Reason, e.Text = source.ReasonLimited, "the instance asks for a pause"
 	case status >= 500:
 		e.Reason, e.Text = source.ReasonDown, "the instance has a fault of its own ("+resp.Status+")"
+	case resp.Header.Get("Cf-Mitigated") != "":
+		e.Reason, e.Text = source.ReasonForeign, "the instance lets only browsers in: a check against robots stands before it"
 	case status == http.StatusUnauthorized && resp.Header.Get("WWW-Authenticate") == "" && mediaType(resp) == "application/json":
 		e.Reason, e.Text = source.ReasonPrivate, "the instance shows only pads of its members"
 	case status == http.StatusUnauthorized && s.User != "":
