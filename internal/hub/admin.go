@@ -42,7 +42,7 @@ func OpenAdmin(ctx context.Context, dir string, opts Options) (*Admin, error) {
 	if err != nil {
 		return nil, err
 	}
-	repos := newRepositories(filepath.Join(dir, "repositories"))
+	repos := newRepositories(dir, s)
 	return &Admin{
 		store: s, repos: repos, by: store.Console, changed: func() {},
 		close: func() error { return errors.Join(repos.close(), s.Close()) },
@@ -183,7 +183,7 @@ func (a *Admin) AddFolder(ctx context.Context, name string) (*store.Folder, erro
 // Folders returns all folders by name.
 func (a *Admin) Folders(ctx context.Context) ([]store.Folder, error) { return a.store.Folders(ctx) }
 
-// RepositoryDir returns the directory of the folder's repository, for `svn` and its like.
+// RepositoryDir returns the directory of the folder's repository, for `svn` and its like; "" if it is on another server.
 func (a *Admin) RepositoryDir(f *store.Folder) string {
 	return a.repos.path(f.Location)
 }

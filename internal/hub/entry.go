@@ -57,7 +57,10 @@ func (v *view) entry(ctx context.Context, n *svn.Node, rev svn.Revnum) (havre.En
 		return e, err
 	}
 	e.Hash, _, err = havre.HashReader(f)
-	return e, errors.Join(err, f.Close())
+	if err = errors.Join(err, f.Close()); err == nil {
+		v.repo.learn(n, e.Hash.SHA1())
+	}
+	return e, err
 }
 
 func isLink(content []byte) bool {

@@ -109,7 +109,7 @@ func Open(ctx context.Context, dir string, opts Options) (*Hub, error) {
 	h := &Hub{
 		dir: dir, log: opts.Logger, store: s, lock: lock,
 		access:    newAccess(s),
-		repos:     newRepositories(filepath.Join(dir, "repositories")),
+		repos:     newRepositories(dir, s),
 		uploads:   newUploads(filepath.Join(dir, "uploads")),
 		cache:     newRevisionCache(cacheBytes),
 		passwords: newHashing(), now: opts.Now,

@@ -26,6 +26,9 @@ type Measure struct {
 // measureEvery is how often a folder that changes is measured again, in the background.
 const measureEvery = 30 * time.Second
 
+// measureRemoteEvery is the same for a folder on another server, which is asked a question for each directory.
+const measureRemoteEvery = time.Hour
+
 // measures keeps what was measured. A tree of 60,000 files takes some 0.3 s to walk.
 type measures struct {
 	repos *repositories
@@ -57,7 +60,11 @@ func (m *measures) get(ctx context.Context, f *store.Folder, head svn.Revnum) Me
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	e := m.entry(f)
-	if !e.busy && e.last.Rev != head && time.Since(e.last.At) > measureEvery {
+	every := measureEvery
+	if f.RemoteURL() != "" {
+		every = measureRemoteEvery
+	}
+	if !e.busy && e.last.Rev != head && time.Since(e.last.At) > every {
 		e.busy = true
 		folder := *f
 		go m.measure(context.WithoutCancel(ctx), &folder, e, head)
@@ -194,7 +201,9 @@ func (m *measures) walk(ctx context.Context, f *store.Folder, head svn.Revnum) (
 			got.Dirs++
 		}
 	}
-	got.Disk, err = diskUsage(ctx, m.repos.path(f.Location))
+	if dir := m.repos.path(f.Location); dir != "" {
+		got.Disk, err = diskUsage(ctx, dir)
+	}
 	return got, err
 }
 

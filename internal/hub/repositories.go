@@ -23,16 +23,25 @@ type repository struct {
 	ledger *ledger
 }
 
+// learn tells a repository that does not know the SHA-1 of a file what it is.
+func (r *repository) learn(n *svn.Node, sha1 []byte) {
+	if l, ok := r.Repository.(learner); ok {
+		l.learn(n, sha1)
+	}
+}
+
 // repositories keeps those that were used open.
 type repositories struct {
-	dir string
+	dir   string // of the server's own
+	home  string // of all data
+	store *store.Store
 
 	mu   sync.Mutex
 	open map[string]*repository // by location
 }
 
-func newRepositories(dir string) *repositories {
-	return &repositories{dir: dir, open: map[string]*repository{}}
+func newRepositories(home string, s *store.Store) *repositories {
+	return &repositories{dir: filepath.Join(home, "repositories"), home: home, store: s, open: map[string]*repository{}}
 }
 
 // get returns the repository at the location, which stays open until close.
@@ -41,6 +50,13 @@ func (rs *repositories) get(location string) (*repository, error) {
 	defer rs.mu.Unlock()
 	if r, ok := rs.open[location]; ok {
 		return r, nil
+	}
+	if strings.HasPrefix(location, store.Remote) {
+		known, err := rs.store.Remote(context.Background(), location)
+		if err != nil {
+			return nil, err
+		}
+		return rs.keep(location, newRemote(strings.TrimPrefix(location, store.Remote), known.Repository, rs.login)), nil
 	}
 	dir := rs.path(location)
 	if dir == "" {
@@ -52,14 +68,46 @@ func (rs *repositories) get(location string) (*repository, error) {
 	}
 	var used svn.Repository = r
 	if strings.HasPrefix(location, store.Adopted) {
-		used = &hooked{Repository: r, dir: dir, conf: filepath.Join(filepath.Dir(rs.dir), "svnserve.conf")}
+		used = &hooked{Repository: r, dir: dir, conf: filepath.Join(rs.home, "svnserve.conf")}
 	}
-	opened := &repository{Repository: used, known: newKnownCommits(used), ledger: newLedger(used)}
-	rs.open[location] = opened
-	return opened, nil
+	return rs.keep(location, used), nil
 }
 
-// path returns the directory of the repository, "" for a location that cannot be one.
+// keep remembers an open repository; rs.mu is held.
+func (rs *repositories) keep(location string, r svn.Repository) *repository {
+	opened := &repository{Repository: r, known: newKnownCommits(r), ledger: newLedger(r)}
+	rs.open[location] = opened
+	return opened
+}
+
+// login returns with what a repository on another server is reached.
+func (rs *repositories) login(ctx context.Context, location string) (RemoteLogin, error) {
+	var l RemoteLogin
+	known, err := rs.store.Remote(ctx, location)
+	if err != nil {
+		return l, err
+	}
+	v, err := openVault(rs.home)
+	if err != nil {
+		return l, err
+	}
+	return l, v.open("repository "+location, known.Login, &l)
+}
+
+// setLogin notes it, encrypted.
+func (rs *repositories) setLogin(ctx context.Context, by store.Actor, location, uuid string, l *RemoteLogin) error {
+	v, err := openVault(rs.home)
+	if err != nil {
+		return err
+	}
+	sealed, err := v.seal("repository "+location, l)
+	if err != nil {
+		return err
+	}
+	return rs.store.SetRemote(ctx, by, store.RemoteRecord{Location: location, Repository: uuid, Login: sealed})
+}
+
+// path returns the directory of the repository, "" for one on another server and for a location that cannot be one.
 func (rs *repositories) path(location string) string {
 	if dir, ok := strings.CutPrefix(location, store.Adopted); ok {
 		if !filepath.IsAbs(dir) || filepath.Clean(dir) != dir {
@@ -67,7 +115,7 @@ func (rs *repositories) path(location string) string {
 		}
 		return dir
 	}
-	if !filepath.IsLocal(location) {
+	if !filepath.IsLocal(location) || strings.HasPrefix(location, store.Remote) {
 		return ""
 	}
 	return filepath.Join(rs.dir, location)
@@ -278,7 +326,7 @@ func replaceEmpty(from, to string) error {
 
 // remove undoes create. What was adopted stays.
 func (rs *repositories) remove(location string) error {
-	if !filepath.IsLocal(location) || strings.HasPrefix(location, store.Adopted) {
+	if !filepath.IsLocal(location) || strings.HasPrefix(location, store.Adopted) || strings.HasPrefix(location, store.Remote) {
 		return fmt.Errorf("repository %q: not one that the server made", location)
 	}
 	return os.RemoveAll(filepath.Join(rs.dir, location))

@@ -1,0 +1,340 @@
+package hub
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"iter"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/havre-cloud/havre/internal/havre"
+	"github.com/havre-cloud/havre/internal/store"
+	"github.com/havre-cloud/havre/svn"
+	"github.com/havre-cloud/havre/svn/radav"
+	"github.com/havre-cloud/havre/svn/rasvn"
+)
+
+// RemoteLogin is with what a repository on another server is reached. It is stored encrypted.
+type RemoteLogin struct {
+	User     string `json:"user,omitempty"`
+	Password string `json:"password,omitempty"`
+	// Fingerprint is the SHA-256 of the public key of a certificate that an administrator has accepted, in
+	// hexadecimal; empty: the system's authorities decide.
+	Fingerprint string `json:"fingerprint,omitempty"`
+}
+
+// CertificateError says that a server has a certificate that nobody vouches for; its fingerprint can be compared and accepted.
+type CertificateError struct {
+	Host, Fingerprint string
+	Err               error
+}
+
+func (e *CertificateError) Error() string {
+	return fmt.Sprintf("the certificate of %s is not trusted: %v", e.Host, e.Err)
+}
+
+func (e *CertificateError) Unwrap() error { return e.Err }
+
+// opened is a repository on another server, as both protocols have it.
+type opened interface {
+	svn.Repository
+	URL() string
+	Base() svn.Path
+	Try(ctx context.Context, c *svn.Commit) error
+}
+
+// dialRemote connects to a repository.
+func dialRemote(ctx context.Context, address string, login *RemoteLogin) (opened, error) {
+	u, err := url.Parse(address)
+	if err != nil {
+		return nil, invalid("this is no address of a Subversion repository")
+	}
+	switch u.Scheme {
+	case "svn", "svn+ssh":
+		return rasvn.Open(ctx, address, rasvn.Options{User: login.User, Password: login.Password, Unattributed: unattributed})
+	case "http", "https":
+		o := radav.Options{User: login.User, Password: login.Password, Unattributed: unattributed, Proxy: true}
+		if login.Fingerprint != "" {
+			o.TLS = pinned(login.Fingerprint)
+		}
+		r, err := radav.Open(ctx, address, o)
+		if bad, ok := errors.AsType[*radav.CertificateError](err); ok {
+			return nil, &CertificateError{Host: bad.Host, Fingerprint: bad.Fingerprint(), Err: bad.Err}
+		}
+		return r, err
+	default:
+		return nil, invalid("an address of a Subversion repository begins with svn://, svn+ssh://, http:// or https://")
+	}
+}
+
+// pinned trusts one key, whoever vouches for it.
+func pinned(fingerprint string) *tls.Config {
+	return &tls.Config{
+		MinVersion:         tls.VersionTLS12,
+		InsecureSkipVerify: true, //nolint:gosec // the key is compared instead
+		VerifyConnection: func(s tls.ConnectionState) error {
+			sum := sha256.Sum256(s.PeerCertificates[0].RawSubjectPublicKeyInfo)
+			if hex.EncodeToString(sum[:]) != fingerprint {
+				return errors.New("it is not the certificate that was accepted")
+			}
+			return nil
+		},
+	}
+}
+
+// unattributed names the author in the message, where the server knows all of us by one name.
+func unattributed(message, author string) string {
+	return strings.TrimLeft(strings.TrimRight(message, "\n")+"\n\n("+author+", havre)", "\n")
+}
+
+// retryPause is how long a server that did not answer is left alone: those who ask meanwhile are told at once.
+const retryPause = 3 * time.Second
+
+// remote is a repository on another server. It connects when something is asked of it, and says to
+// people what is wrong when it cannot.
+type remote struct {
+	address string
+	uuid    string
+	hashes  hashCache
+	login   func(ctx context.Context, location string) (RemoteLogin, error)
+
+	mu     sync.Mutex
+	repo   opened
+	busy   chan struct{} // closed when somebody who connects is done
+	failed error
+	until  time.Time // failed is believed
+}
+
+func newRemote(address, uuid string, login func(ctx context.Context, location string) (RemoteLogin, error)) *remote {
+	return &remote{address: address, uuid: uuid, login: login}
+}
+
+// connected returns the repository.
+func (r *remote) connected(ctx context.Context) (opened, error) {
+	for {
+		r.mu.Lock()
+		switch {
+		case r.repo != nil:
+			defer r.mu.Unlock()
+			return r.repo, nil
+		case r.failed != nil && time.Now().Before(r.until):
+			defer r.mu.Unlock()
+			return nil, r.failed
+		case r.busy == nil:
+			r.busy = make(chan struct{})
+			r.mu.Unlock()
+			return r.connect(ctx)
+		}
+		busy := r.busy
+		r.mu.Unlock()
+		select {
+		case <-busy:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+func (r *remote) connect(ctx context.Context) (opened, error) {
+	var repo opened
+	login, err := r.login(ctx, store.Remote+r.address)
+	if err == nil {
+		repo, err = dialRemote(ctx, r.address, &login)
+	}
+	if err == nil && repo.UUID() != r.uuid {
+		err = errors.Join(havre.Errorf(havre.CodeUnavailable, "at %s there is another repository now: an administrator has to look", r.address), repo.Close())
+		repo = nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	close(r.busy)
+	r.busy = nil
+	if err != nil {
+		if ctx.Err() == nil {
+			r.failed, r.until = err, time.Now().Add(retryPause)
+		}
+		return nil, err
+	}
+	r.repo, r.failed = repo, nil
+	return repo, nil
+}
+
+// explain says to a person what a server's error means. What commits are refused for is said elsewhere.
+func (r *remote) explain(err error) error {
+	if e, ok := errors.AsType[*svn.UnreachableError](err); ok {
+		return havre.Errorf(havre.CodeUnavailable, "the Subversion server %s does not answer: what changed waits until it does", e.Server).Because(e.Err)
+	}
+	if e, ok := errors.AsType[*CertificateError](err); ok {
+		return havre.Errorf(havre.CodeUnavailable, "the certificate of the Subversion server %s is another one: an administrator has to look", e.Host).Because(err)
+	}
+	if e, ok := errors.AsType[*svn.RefusedError](err); ok && e.Refusal == svn.RefusedSignIn {
+		return havre.Errorf(havre.CodeUnavailable, "the Subversion server does not let this server in: an administrator has to give the password again")
+	}
+	return err
+}
+
+// explainRead is explain where nothing can be refused for its own sake.
+func (r *remote) explainRead(err error) error {
+	err = r.explain(err)
+	if e, ok := errors.AsType[*svn.RefusedError](err); ok {
+		return havre.Errorf(havre.CodeUnavailable, "the Subversion server refuses: %s", e.Text)
+	}
+	return err
+}
+
+// ask calls do with the repository.
+func ask[T any](ctx context.Context, r *remote, do func(opened) (T, error)) (T, error) {
+	repo, err := r.connected(ctx)
+	if err != nil {
+		var none T
+		return none, r.explainRead(err)
+	}
+	v, err := do(repo)
+	return v, r.explainRead(err)
+}
+
+// each ranges over what the repository yields.
+func each[T any](ctx context.Context, r *remote, do func(opened) iter.Seq2[T, error]) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		repo, err := r.connected(ctx)
+		if err != nil {
+			var none T
+			yield(none, r.explainRead(err))
+			return
+		}
+		for v, err := range do(repo) {
+			if !yield(v, r.explainRead(err)) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// UUID implements svn.Repository.
+func (r *remote) UUID() string { return r.uuid }
+
+// Youngest implements svn.Repository.
+func (r *remote) Youngest(ctx context.Context) (svn.Revnum, error) {
+	return ask(ctx, r, func(repo opened) (svn.Revnum, error) { return repo.Youngest(ctx) })
+}
+
+// Stat implements svn.Repository.
+func (r *remote) Stat(ctx context.Context, path svn.Path, rev svn.Revnum) (*svn.Node, error) {
+	n, err := ask(ctx, r, func(repo opened) (*svn.Node, error) { return repo.Stat(ctx, path, rev) })
+	return r.hashes.fill(n), err
+}
+
+// List implements svn.Repository.
+func (r *remote) List(ctx context.Context, path svn.Path, rev svn.Revnum, props bool) iter.Seq2[*svn.Node, error] {
+	return r.filled(each(ctx, r, func(repo opened) iter.Seq2[*svn.Node, error] { return repo.List(ctx, path, rev, props) }))
+}
+
+// Walk implements svn.Repository.
+func (r *remote) Walk(ctx context.Context, path svn.Path, rev svn.Revnum, after svn.Path) iter.Seq2[*svn.Node, error] {
+	return r.filled(each(ctx, r, func(repo opened) iter.Seq2[*svn.Node, error] { return repo.Walk(ctx, path, rev, after) }))
+}
+
+func (r *remote) filled(nodes iter.Seq2[*svn.Node, error]) iter.Seq2[*svn.Node, error] {
+	return func(yield func(*svn.Node, error) bool) {
+		for n, err := range nodes {
+			if !yield(r.hashes.fill(n), err) {
+				return
+			}
+		}
+	}
+}
+
+// Open implements svn.Repository.
+func (r *remote) Open(ctx context.Context, path svn.Path, rev svn.Revnum) (svn.File, error) {
+	return ask(ctx, r, func(repo opened) (svn.File, error) { return repo.Open(ctx, path, rev) })
+}
+
+// Log implements svn.Repository.
+func (r *remote) Log(ctx context.Context, first, last svn.Revnum) iter.Seq2[*svn.Revision, error] {
+	return each(ctx, r, func(repo opened) iter.Seq2[*svn.Revision, error] { return repo.Log(ctx, first, last) })
+}
+
+// RevProps implements svn.Repository.
+func (r *remote) RevProps(ctx context.Context, rev svn.Revnum) (svn.Props, error) {
+	return ask(ctx, r, func(repo opened) (svn.Props, error) { return repo.RevProps(ctx, rev) })
+}
+
+// Commit implements svn.Repository. A *svn.RefusedError stays one.
+func (r *remote) Commit(ctx context.Context, c *svn.Commit) (svn.Revnum, error) {
+	repo, err := r.connected(ctx)
+	if err != nil {
+		return svn.InvalidRevnum, r.explainRead(err)
+	}
+	rev, err := repo.Commit(ctx, c)
+	return rev, r.explain(err)
+}
+
+// Wait implements svn.Repository.
+func (r *remote) Wait(ctx context.Context, rev svn.Revnum) (svn.Revnum, error) {
+	return ask(ctx, r, func(repo opened) (svn.Revnum, error) { return repo.Wait(ctx, rev) })
+}
+
+// Close implements svn.Repository.
+func (r *remote) Close() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.repo == nil {
+		return nil
+	}
+	return r.repo.Close()
+}
+
+// maxHashes is how many SHA-1 a hashCache keeps, of some 200 bytes each.
+const maxHashes = 200_000
+
+// hashCache remembers the SHA-1 of files on a server that tells only MD5, which were found by reading them.
+type hashCache struct {
+	mu sync.Mutex
+	of map[hashKey][]byte
+}
+
+// hashKey is a version of a file. MD5 alone would not do: contents can be made to share theirs.
+type hashKey struct {
+	path    svn.Path
+	created svn.Revnum
+	md5     string
+}
+
+func keyOf(n *svn.Node) hashKey { return hashKey{n.Path, n.CreatedRev, string(n.MD5)} }
+
+// fill sets the SHA-1 of a node if it is known, and returns the node.
+func (c *hashCache) fill(n *svn.Node) *svn.Node {
+	if n == nil || n.Kind != svn.KindFile || n.SHA1 != nil || n.MD5 == nil {
+		return n
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n.SHA1 = c.of[keyOf(n)]
+	return n
+}
+
+// add remembers one.
+func (c *hashCache) add(n *svn.Node, sha1 []byte) {
+	if n.MD5 == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.of == nil || len(c.of) >= maxHashes {
+		c.of = map[hashKey][]byte{}
+	}
+	c.of[keyOf(n)] = sha1
+}
+
+// learner is a repository that wants to know the SHA-1 that were found.
+type learner interface {
+	learn(n *svn.Node, sha1 []byte)
+}
+
+func (r *remote) learn(n *svn.Node, sha1 []byte) { r.hashes.add(n, sha1) }
