@@ -72,8 +72,9 @@ index.csv in the directory list them. A good copy is never replaced by a bad one
 what was emptied or replaced is kept apart under another name. Files that you change are kept, too.
 
 Secrets (passwords, addresses with which polls are administered) are kept encrypted in your own
-configuration directory, never in DIR. HAVRE_BACKUP_API_KEY and HAVRE_BACKUP_SESSION give an instance's API key
-and the session of a group, for the addresses given.
+directory of havre, never in DIR. An Etherpad's address with its API key in HAVRE_BACKUP_API_KEY saves all its
+pads, with --user and --password those of an account of MyPads, a group's address with a session in
+HAVRE_BACKUP_SESSION the pads of the group.
 
 Examples:
 
@@ -146,14 +147,27 @@ type givenAddress struct {
 
 // given returns what the command line names, with secrets.
 func (c *backupSaveCmd) given(con *console, registry *source.Registry, addresses []string) ([]givenAddress, error) {
+	extra, err := c.secrets(con)
+	if err != nil {
+		return nil, err
+	}
 	var list []givenAddress
 	for _, a := range addresses {
 		kinds := registry.Recognise(a)
 		if len(kinds) == 0 {
+			kinds = source.WholeInstance(a, extra)
+		}
+		if len(kinds) == 0 {
 			return nil, &backupError{exitUsage, fmt.Sprintf("%s: that is no address of a pad, a poll or a sheet", shownAddress(a))}
+		}
+		for i := range kinds {
+			s := &kinds[i].Secrets
+			s.User, s.Password = cmp.Or(extra.User, s.User), cmp.Or(extra.Password, s.Password)
+			s.APIKey, s.Session = cmp.Or(extra.APIKey, s.APIKey), cmp.Or(extra.Session, s.Session)
 		}
 		list = append(list, givenAddress{kinds: kinds, explicit: true})
 	}
+	// What a file names gets no secrets but those that are in the file.
 	for _, name := range c.From {
 		found, err := findIn(con, registry, name)
 		if err != nil {
@@ -166,27 +180,20 @@ func (c *backupSaveCmd) given(con *console, registry *source.Registry, addresses
 	if len(c.From) > 0 && len(list) == 0 {
 		fmt.Fprintln(con.err, "havre: no address of a pad, a poll or a sheet was found")
 	}
-	extra := source.Secrets{
+	return list, nil
+}
+
+// secrets returns those that come with the command.
+func (c *backupSaveCmd) secrets(con *console) (source.Secrets, error) {
+	s := source.Secrets{
 		User: c.User, APIKey: source.Secret(os.Getenv("HAVRE_BACKUP_API_KEY")), Session: source.Secret(os.Getenv("HAVRE_BACKUP_SESSION")),
 	}
-	if c.Password {
-		password, err := readPassword(con)
-		if err != nil {
-			return nil, err
-		}
-		extra.Password = source.Secret(password)
+	if !c.Password {
+		return s, nil
 	}
-	for i := range list {
-		if !list[i].explicit {
-			continue // secrets go to what was typed, not to whatever a file names
-		}
-		for j := range list[i].kinds {
-			s := &list[i].kinds[j].Secrets
-			s.User, s.Password = cmp.Or(extra.User, s.User), cmp.Or(extra.Password, s.Password)
-			s.APIKey, s.Session = cmp.Or(extra.APIKey, s.APIKey), cmp.Or(extra.Session, s.Session)
-		}
-	}
-	return list, nil
+	password, err := readPassword(con)
+	s.Password = source.Secret(password)
+	return s, err
 }
 
 // change applies what the command line says to what is known of the directory.

@@ -147,13 +147,14 @@ func (b *backup) add(g givenAddress) error {
 		old.explicit = old.explicit || g.explicit
 		return nil
 	}
-	r := &backupRecord{explicit: g.explicit}
+	r := &backupRecord{explicit: g.explicit || first.Likelihood == source.Certain}
 	r.Address, r.Title = first.Address, g.title
-	if first.Likelihood < source.Certain {
+	// An address with which more can be done than to read may not tell the document's own name: its instance does.
+	if first.Likelihood < source.Certain || first.Secrets.Address != "" {
 		r.Candidates = kindsOf(g.kinds)
 	}
 	b.records[r.Address.URL] = r
-	if !g.explicit && len(r.Candidates) > 0 {
+	if !r.explicit && len(r.Candidates) > 0 {
 		return nil // it is noted when somebody says that it is one
 	}
 	return b.state.save(r)

@@ -97,6 +97,7 @@ func (s *backupState) load() ([]*backupRecord, error) {
 		if err := json.Unmarshal(data, r); err != nil || r.id()+".json" != e.Name() {
 			return nil, fmt.Errorf("%s is damaged: remove it, and the document is saved anew when its address is given", filepath.Join(root.Name(), backupItems, e.Name()))
 		}
+		r.explicit = true // the others are not written
 		records = append(records, r)
 	}
 	return records, nil

@@ -49,6 +49,26 @@ func (r *Registry) Recognise(text string) []Recognised {
 	return list
 }
 
+// WholeInstance recognises the root of an Etherpad by what it is given with, for its address tells nothing: a key of its
+// API opens all pads, a user and password those that its plugin MyPads keeps for the account.
+func WholeInstance(text string, s Secrets) []Recognised {
+	u, ok := parseAddress(text)
+	if !ok || u.RawQuery != "" || u.Fragment != "" {
+		return nil
+	}
+	root := strings.TrimSuffix(u.Scheme+"://"+u.Host+u.EscapedPath(), "/")
+	a := Address{Kind: KindEtherpad, Instance: root, URL: root + "/"}
+	switch {
+	case s.APIKey != "":
+		a.Collection = "all"
+	case s.User != "" && s.Password != "":
+		a.Collection, a.URL = "mypads", root+"/mypads/"
+	default:
+		return nil
+	}
+	return []Recognised{{Address: a, Secrets: s, Likelihood: Possible}}
+}
+
 // maxAddress is the length in bytes of the longest address that is looked at.
 const maxAddress = 2048
 
