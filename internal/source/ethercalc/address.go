@@ -32,7 +32,7 @@ func takeApart(u *url.URL) (root, room string, api, ok bool) {
 	segments := strings.Split(strings.Trim(u.Path, "/"), "/")
 	at := len(segments) - 1
 	if i := slices.Index(segments, "_"); i >= 0 && i+1 < len(segments) {
-		api, at = true, i+1
+		api = true
 		segments = slices.Concat(segments[:i], segments[i+1:i+2])
 		at = len(segments) - 1
 	} else if at > 0 && slices.Contains([]string{"edit", "view", "app", "form", "appeditor"}, segments[at]) {

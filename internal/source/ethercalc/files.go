@@ -130,7 +130,7 @@ const maxFormatted = 20_000
 // way it gives the rows of the instance's CSV, which shows numbers bare, what dates and times look like.
 func (b *book) workbook() ([]byte, error) {
 	f := excelize.NewFile()
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // it is in memory only
 	styles := map[string]int{}
 	names := map[string]bool{}
 	for i, r := range b.sheets() {

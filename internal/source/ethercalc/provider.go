@@ -124,7 +124,7 @@ type room struct {
 
 // fetchSave asks for a room's save. With a tag of the one before it may be unchanged.
 func (v *visit) fetchSave(ctx context.Context, name string, before seen) (*room, error) {
-	resp, data, err := v.ask(ctx, http.MethodGet, "/_/"+escape(name), "", before.Tag, nil)
+	resp, data, err := v.ask(ctx, http.MethodGet, "/_/"+escape(name), "", before.Tag, nil) //nolint:bodyclose // ask closes it
 	if err != nil {
 		return nil, err
 	}
@@ -159,7 +159,7 @@ func tagOf(resp *http.Response) string {
 
 // missing tells a room that is not there from a place where there are no rooms.
 func (v *visit) missing(ctx context.Context, name string) error {
-	resp, data, err := v.ask(ctx, http.MethodGet, "/_exists/"+escape(name), "", "", nil)
+	resp, data, err := v.ask(ctx, http.MethodGet, "/_exists/"+escape(name), "", "", nil) //nolint:bodyclose // ask closes it
 	if err != nil {
 		return err
 	}
@@ -174,7 +174,7 @@ func (v *visit) missing(ctx context.Context, name string) error {
 
 // fetchRows asks for what the cells show.
 func (v *visit) fetchRows(ctx context.Context, r *room) error {
-	resp, data, err := v.ask(ctx, http.MethodGet, "/_/"+escape(r.name)+"/csv", "", "", nil)
+	resp, data, err := v.ask(ctx, http.MethodGet, "/_/"+escape(r.name)+"/csv", "", "", nil) //nolint:bodyclose // ask closes it
 	if err != nil {
 		return err
 	}
@@ -433,8 +433,7 @@ func (b *book) copyOf(s state) *source.Copy {
 
 // reasonOf returns why there is no answer, empty for no error and for one of another kind.
 func reasonOf(err error) source.Reason {
-	var known *source.Error
-	if errors.As(err, &known) {
+	if known, ok := errors.AsType[*source.Error](err); ok {
 		return known.Reason
 	}
 	return ""

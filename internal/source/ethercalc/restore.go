@@ -57,7 +57,7 @@ func (v *visit) make(ctx context.Context, name string, s *save) (string, error) 
 	if name != "" {
 		method, path = http.MethodPut, "/_/"+escape(name)
 	}
-	resp, data, err := v.ask(ctx, method, path, socialCalc, "", []byte(s.text))
+	resp, data, err := v.ask(ctx, method, path, socialCalc, "", []byte(s.text)) //nolint:bodyclose // ask closes it
 	if err != nil {
 		return "", err
 	}

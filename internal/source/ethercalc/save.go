@@ -85,7 +85,7 @@ func body(part string) string {
 
 func partNames(text string) []string {
 	var names []string
-	for _, line := range strings.Split(text, "\n") {
+	for line := range strings.SplitSeq(text, "\n") {
 		if name, found := strings.CutPrefix(line, "part:"); found && len(names) < 20 {
 			names = append(names, name)
 		}

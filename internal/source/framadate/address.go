@@ -40,7 +40,7 @@ func takeApart(u *url.URL) (parts, bool) {
 	}
 	base.Host = strings.TrimSuffix(base.Host, map[string]string{"http": ":80", "https": ":443"}[base.Scheme])
 	clean := path.Clean("/" + u.Path)
-	if i := strings.LastIndex(clean, ".php"); i >= 0 {
+	if strings.Contains(clean, ".php") {
 		return ofScript(base.String(), clean, u.Query())
 	}
 	segments := strings.Split(strings.Trim(clean, "/"), "/")

@@ -79,11 +79,11 @@ func TestDates(t *testing.T) {
 		{1797120000 - 13*3600, 13, "2026-12-13", "+13:00"}, // Auckland
 		{1797120000 + 11*3600, 13, "2026-12-13", "-11:00"}, // Samoa
 	} {
-		got, _ := dayAt(test.unix, test.number)
+		got := dayAt(test.unix, test.number)
 		if test.want == "" {
 			test.want, test.offset = "2026-12-13", "+01:00"
 		}
-		offset, _ := offsetOf(got, test.unix)
+		offset := offsetOf(got, test.unix)
 		if got != test.want || offset != test.offset {
 			t.Errorf("%d on a day %d is %s %s, want %s %s", test.unix, test.number, got, offset, test.want, test.offset)
 		}

@@ -65,20 +65,20 @@ func parseSheet(data []byte, kind Kind) (*sheet, error) {
 
 // answerWords are those of the CSV in the languages of Framadate. They changed between versions, so that a word
 // which is not among them says nothing.
-var answerWords = map[string]Answer{}
-
-func init() {
+var answerWords = func() map[string]Answer {
+	known := map[string]Answer{}
 	for answer, words := range map[Answer]string{
 		Yes:        "Yes|Oui|Ja|Òc|Si|Sí|Sì|Ya",
 		IfNeedBe:   "Under reserve|Si nécessaire|Unter Vorbehalt|Se cal|En caso de ser necesario|Se necessario|Indien nodig|Marteze|Si és necessari|Ifneedbe",
 		No:         "No|Non|Nein|Nee|Ket",
-		Unanswered: "Unknown|Inconnu|Unbekannt|Desconocido|Sconosciuto|Onbekend|Dianav|Desconegut|unkown",
+		Unanswered: "Unknown|Inconnu|Unbekannt|Desconocido|Sconosciuto|Onbekend|Dianav|Desconegut|unkown", //nolint:misspell // 1.0 writes it so
 	} {
-		for _, word := range strings.Split(words, "|") {
-			answerWords[word] = answer
+		for word := range strings.SplitSeq(words, "|") {
+			known[word] = answer
 		}
 	}
-}
+	return known
+}()
 
 // agrees says whether the CSV and the page tell the same of a poll, as far as the CSV can: it puts an apostrophe before
 // names that begin like formulas, drops their line breaks, leaves out what is unanswered at the end, and on old PHP says
@@ -124,10 +124,10 @@ func (p *page) resolve(s *sheet) {
 		number, _ := readDay(c.day)
 		date := ""
 		if s != nil && i < len(s.dates) {
-			date, _ = readShortDate(s.dates[i])
+			date = readShortDate(s.dates[i])
 		}
 		if c.unix != 0 && date == "" {
-			date, _ = dayAt(c.unix, number)
+			date = dayAt(c.unix, number)
 		}
 		if date == "" {
 			date = walked(c.month, number)
@@ -137,7 +137,7 @@ func (p *page) resolve(s *sheet) {
 			o.Day = oneLine(c.day + " " + c.month)
 		}
 		if c.unix != 0 {
-			o.Offset, _ = offsetOf(date, c.unix)
+			o.Offset = offsetOf(date, c.unix)
 		}
 	}
 	// One column whose day does not begin at midnight means that the instance's zone was changed since: then the others

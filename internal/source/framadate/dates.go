@@ -15,9 +15,9 @@ var monthNames = func() map[string]time.Month {
 	names := map[string]time.Month{}
 	for _, language := range []string{
 		"january february march april may june july august september october november december",
-		"janvier fevrier mars avril mai juin juillet aout septembre octobre novembre decembre",
+		"janvier fevrier mars avril mai juin juillet aout septembre octobre novembre decembre", //nolint:misspell // French
 		"januar februar marz april mai juni juli august september oktober november dezember",
-		"genier febrier marc abril mai junh julhet agost setembre octobre novembre decembre",
+		"genier febrier marc abril mai junh julhet agost setembre octobre novembre decembre", //nolint:misspell // Occitan
 		"enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre",
 		"gennaio febbraio marzo aprile maggio giugno luglio agosto settembre ottobre novembre dicembre",
 		"januari februari maart april mei juni juli augustus september oktober november december",
@@ -78,7 +78,7 @@ func readDay(text string) (int, bool) {
 
 // readLongDate reads "Thursday 31 December 2026" in the languages of Framadate, and "2026-12-31".
 func readLongDate(text string) (date string, ok bool) {
-	for _, word := range strings.Fields(text) {
+	for word := range strings.FieldsSeq(text) {
 		if _, err := time.Parse(time.DateOnly, word); err == nil {
 			return word, true
 		}
@@ -93,14 +93,14 @@ func readLongDate(text string) (date string, ok bool) {
 }
 
 // readShortDate reads the date of a CSV or of the administration page, which is Y-m-d or d/m/Y by language.
-func readShortDate(text string) (date string, ok bool) {
+func readShortDate(text string) string {
 	text = strings.TrimSpace(text)
 	for _, layout := range []string{time.DateOnly, "02/01/2006", "02-01-2006", "02.01.2006"} {
 		if t, err := time.Parse(layout, text); err == nil {
-			return t.Format(time.DateOnly), true
+			return t.Format(time.DateOnly)
 		}
 	}
-	return "", false
+	return ""
 }
 
 // commentLayouts are the forms of a comment's time; in English and Catalan the month comes first.
@@ -122,36 +122,36 @@ func readCommentTime(text, language string) string {
 }
 
 // offsetOf returns how far local time is from UTC, as "+01:00", when a day begins at an instant there.
-func offsetOf(date string, unix int64) (string, bool) {
+func offsetOf(date string, unix int64) string {
 	day, err := time.Parse(time.DateOnly, date)
 	if err != nil {
-		return "", false
+		return ""
 	}
 	seconds := day.Unix() - unix
 	if seconds%(15*60) != 0 || seconds < -12*3600 || seconds > 14*3600 {
-		return "", false
+		return ""
 	}
-	return time.Unix(0, 0).In(time.FixedZone("", int(seconds))).Format("-07:00"), true
+	return time.Unix(0, 0).In(time.FixedZone("", int(seconds))).Format("-07:00")
 }
 
 // dayAt returns the day that begins at an instant somewhere, by its number of the month if that is known (not 0): the
 // date line makes two days possible.
-func dayAt(unix int64, number int) (string, bool) {
+func dayAt(unix int64, number int) string {
 	if unix < -1<<33 || unix > 1<<34 { // some centuries
-		return "", false
+		return ""
 	}
 	behind := (86400 - unix%86400) % 86400 // east of Greenwich: a day begins there before it does in UTC
 	east := time.Unix(unix+behind, 0).UTC()
 	west := east.AddDate(0, 0, -1)
 	switch {
 	case number != 0 && east.Day() == number && behind <= 14*3600:
-		return east.Format(time.DateOnly), true
+		return east.Format(time.DateOnly)
 	case number != 0 && west.Day() == number && behind-86400 >= -12*3600:
-		return west.Format(time.DateOnly), true
+		return west.Format(time.DateOnly)
 	case number != 0:
-		return "", false
+		return ""
 	case behind <= 12*3600:
-		return east.Format(time.DateOnly), true
+		return east.Format(time.DateOnly)
 	}
-	return west.Format(time.DateOnly), true
+	return west.Format(time.DateOnly)
 }

@@ -46,7 +46,7 @@ func TestGolden(t *testing.T) {
 			}
 			path := "testdata/golden/" + name + f.Ext
 			if *update {
-				if err := os.WriteFile(path, got, 0o644); err != nil { //nolint:gosec // a golden file
+				if err := os.WriteFile(path, got, 0o644); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -74,7 +74,7 @@ func (p *Poll) Markdown() []byte {
 				fmt.Fprintf(&out, ", %s", strings.Replace(c.Date, "T", " ", 1))
 			}
 			out.WriteString("\n\n")
-			for _, line := range strings.Split(c.Text, "\n") {
+			for line := range strings.SplitSeq(c.Text, "\n") {
 				out.WriteString(strings.TrimRight("> "+escapeMarkdown(line), " ") + "  \n")
 			}
 		}

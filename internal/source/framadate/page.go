@@ -192,7 +192,7 @@ func (p *page) status(doc *goquery.Document) {
 	if text == "" {
 		text = own(doc.Find("#expiration-form p").First())
 	}
-	s.Expires, _ = readShortDate(text)
+	s.Expires = readShortDate(text)
 }
 
 var columnID = regexp.MustCompile(`(?:^|\s)[CH](\d{1,6})(?:\s|$)`)

@@ -192,7 +192,7 @@ func (v *visit) csv(ctx context.Context, p *page) (*sheet, error) {
 		addresses = append(addresses, v.root+"/exportcsv.php?poll="+url.QueryEscape(v.canonical(p).Name))
 	}
 	for _, address := range addresses {
-		s, err := v.session.sheet(ctx, address, p.poll.Kind)
+		s, err := v.sheet(ctx, address, p.poll.Kind)
 		var known *source.Error
 		switch {
 		case errors.As(err, &known), ctx.Err() != nil:

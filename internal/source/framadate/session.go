@@ -79,7 +79,7 @@ func (s *session) ask(ctx context.Context, address string, form url.Values) (*an
 	for _, cookie := range s.jar.Cookies(req.URL) {
 		req.AddCookie(cookie)
 	}
-	resp, err := s.client.Do(req)
+	resp, err := s.client.Do(req) //nolint:bodyclose // Drain closes it
 	if err != nil {
 		return nil, err
 	}
@@ -210,8 +210,7 @@ func (s *session) sheet(ctx context.Context, address string, kind Kind) (*sheet,
 
 // reasonOf returns why there is no answer, empty for no error and for one of another kind.
 func reasonOf(err error) source.Reason {
-	var known *source.Error
-	if errors.As(err, &known) {
+	if known, ok := errors.AsType[*source.Error](err); ok {
 		return known.Reason
 	}
 	return ""

@@ -88,6 +88,8 @@ type Server struct {
 	cmd  *exec.Cmd
 	done chan struct{} // closed by the goroutine that waits for cmd
 	log  *buffer
+
+	client http.Client
 }
 
 // buffer keeps what the program says. Safe for concurrent use.
@@ -133,7 +135,7 @@ func (s *Server) run(tb testing.TB) {
 		tb.Fatal(err)
 	}
 	s.log, s.done = &buffer{}, make(chan struct{})
-	s.cmd = exec.Command("node", filepath.Join(root, "node_modules", "ethercalc", "bin", "ethercalc"), "--host", "127.0.0.1", "--port", s.port) //nolint:gosec // our own
+	s.cmd = exec.Command("node", filepath.Join(root, "node_modules", "ethercalc", "bin", "ethercalc"), "--host", "127.0.0.1", "--port", s.port)
 	s.cmd.Dir = s.dir
 	// No Redis of this machine: then it keeps sheets in files.
 	s.cmd.Env = append(os.Environ(), "REDIS_HOST=127.0.0.1", "REDIS_PORT=1", "OPENSHIFT_DATA_DIR="+s.dir)
@@ -202,7 +204,7 @@ func (s *Server) ask(ctx context.Context, method, path, kind, body string) (int,
 	if kind != "" {
 		req.Header.Set("Content-Type", kind)
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := s.client.Do(req)
 	if err != nil {
 		return 0, "", err
 	}

@@ -14,7 +14,7 @@ var oldDate = regexp.MustCompile(`^[0-9]{2}/[0-9]{2}/[0-9]{4}$`)
 
 // save adds or changes a vote, if the request is for that.
 func (v *visit) save(look *look) {
-	if !v.r.PostForm.Has("save") {
+	if !v.form.Has("save") {
 		return
 	}
 	p := look.poll
@@ -24,7 +24,7 @@ func (v *visit) save(look *look) {
 		allowed = "012"
 	}
 	var choices strings.Builder
-	for i := 0; v.r.PostForm.Has(fmt.Sprintf("choices[%d]", i)); i++ {
+	for i := 0; v.form.Has(fmt.Sprintf("choices[%d]", i)); i++ {
 		choice := v.r.PostFormValue(fmt.Sprintf("choices[%d]", i))
 		if len(choice) != 1 || !strings.Contains(allowed, choice) {
 			look.message, look.danger = "There is a problem with your choices", true
@@ -65,7 +65,7 @@ func (v *visit) save(look *look) {
 
 // update changes one field of a poll, from its administration page.
 func (v *visit) update(p *Poll) {
-	form := v.r.PostForm
+	form := v.form
 	switch form.Get("update_poll_info") {
 	case "title":
 		p.Title = form.Get("title")
@@ -149,7 +149,7 @@ func (v *visit) clampEnd(end time.Time) time.Time {
 
 // createFirst is create_poll.php: the title, the author and the rules.
 func (v *visit) createFirst() {
-	form := v.r.PostForm
+	form := v.form
 	kind := form.Get("gotostep2")
 	if kind != "date" && kind != "classic" {
 		v.page("1/3", v.createForm(""))
@@ -206,7 +206,7 @@ func (v *visit) createForm(problem string) string {
 
 // createNext is create_date_poll.php or create_classic_poll.php: the options, then the expiry and the confirmation.
 func (v *visit) createNext(classic bool) {
-	p, form := v.session.form, v.r.PostForm
+	p, form := v.session.form, v.form
 	if p == nil {
 		v.failure("You haven't filled the first section of the poll creation.")
 		return
@@ -246,7 +246,7 @@ func (v *visit) createNext(classic bool) {
 
 // takeOptions takes what step 2 sent. A date in another form than the language's is a crash of the program: false.
 func (v *visit) takeOptions(p *Poll) bool {
-	form := v.r.PostForm
+	form := v.form
 	p.Slots = nil
 	for _, choice := range form["choices[]"] {
 		if choice != "" && choice != "0" {

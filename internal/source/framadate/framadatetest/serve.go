@@ -26,6 +26,7 @@ type visit struct {
 	code    string // of the language
 	lang    language
 	query   url.Values
+	form    url.Values // what a POST sent
 }
 
 // ServeHTTP answers as the program with its rewriting rules does.
@@ -106,6 +107,7 @@ func (v *visit) rewrite(path string) string {
 // begin opens the session and finds the language: query, session, header in written order, default.
 func (v *visit) begin(database bool) {
 	_ = v.r.ParseForm()
+	v.form = v.r.PostForm //nolint:forbidigo // the request's
 	key := ""
 	if cookie, err := v.r.Cookie("PHPSESSID"); err == nil {
 		key = cookie.Value
@@ -125,7 +127,7 @@ func (v *visit) begin(database bool) {
 		v.session.language = v.r.PostFormValue("lang")
 	}
 	wanted := []string{v.query.Get("lang"), v.session.language}
-	for _, part := range strings.Split(v.r.Header.Get("Accept-Language"), ",") {
+	for part := range strings.SplitSeq(v.r.Header.Get("Accept-Language"), ",") {
 		tag, _, _ := strings.Cut(part, ";")
 		wanted = append(wanted, strings.TrimSpace(tag))
 	}
@@ -209,7 +211,7 @@ func (v *visit) public() {
 	if look.granted {
 		look.editing = v.query.Get("vote")
 		v.save(&look)
-		if v.options.Version == V0_9 && v.r.PostForm.Has("add_comment") {
+		if v.options.Version == V0_9 && v.form.Has("add_comment") {
 			v.addComment(p, v.r.PostFormValue("name"), v.r.PostFormValue("comment"))
 		}
 	}
@@ -231,7 +233,7 @@ func (v *visit) administration() {
 	look := look{poll: p, admin: true, granted: true, visible: true, editing: v.query.Get("vote")}
 	v.update(p)
 	v.save(&look)
-	if v.options.Version == V0_9 && v.r.PostForm.Has("add_comment") {
+	if v.options.Version == V0_9 && v.form.Has("add_comment") {
 		v.addComment(p, v.r.PostFormValue("name"), v.r.PostFormValue("comment"))
 	}
 	if number := unbase64(v.query.Get("delete_vote")); number != "" {

@@ -77,13 +77,13 @@ func TestSurprises(t *testing.T) {
 	server := framadatetest.New(t, framadatetest.Options{Version: framadatetest.V1_1_19})
 	poll := server.Add(framadatetest.SampleDates())
 	resp, body := get(t, server.URL+"/nothing", "fr")
-	if resp.StatusCode != 200 || !strings.Contains(body, "pas &excl;") || strings.Contains(body, "table") {
+	if resp.StatusCode != http.StatusOK || !strings.Contains(body, "pas &excl;") || strings.Contains(body, "table") {
 		t.Errorf("a missing poll: %d %s", resp.StatusCode, body)
 	}
-	if resp, _ := get(t, server.Poll(poll)+"/", "fr"); resp.StatusCode != 404 {
+	if resp, _ := get(t, server.Poll(poll)+"/", "fr"); resp.StatusCode != http.StatusNotFound {
 		t.Errorf("a slash at the end: %d", resp.StatusCode)
 	}
-	if resp, body := get(t, server.Poll(poll)+"/action/get_ical_file/zz", "fr"); resp.StatusCode != 500 || !strings.HasPrefix(body, "Internal error<!DOCTYPE") {
+	if resp, body := get(t, server.Poll(poll)+"/action/get_ical_file/zz", "fr"); resp.StatusCode != http.StatusInternalServerError || !strings.HasPrefix(body, "Internal error<!DOCTYPE") {
 		t.Errorf("an iCal of nothing: %d", resp.StatusCode)
 	}
 	if _, body := get(t, server.URL+"/"+strings.ToUpper(poll.ID), "en;q=0.1,fr;q=1.0"); !strings.Contains(body, `<html lang="en">`) || !strings.Contains(body, poll.ID) {
@@ -103,7 +103,7 @@ func TestSurprises(t *testing.T) {
 	})
 	server.SetDown(true)
 	resp, _ = get(t, server.Poll(poll), "en")
-	if resp.StatusCode != 302 || !strings.HasSuffix(resp.Header.Get("Location"), "/maintenance.php") {
+	if resp.StatusCode != http.StatusFound || !strings.HasSuffix(resp.Header.Get("Location"), "/maintenance.php") {
 		t.Errorf("without a database: %d %v", resp.StatusCode, resp.Header)
 	}
 }

@@ -304,7 +304,7 @@ func (v *visit) csv() {
 			case text == "" && v.options.PHP7:
 				text = v.lang.no
 			case text == "" && v.options.Version < V1_1:
-				text = "unkown"
+				text = "unkown" //nolint:misspell // that is what it writes
 			case text == "":
 				text = v.lang.unknown
 			}
