@@ -170,7 +170,7 @@ func (l *lister) call(ctx context.Context, function string, args url.Values, int
 	if l.bearer == "" {
 		form.Set("apikey", key)
 	}
-	resp, body, err := l.post(ctx, "/api/1.2.1/"+function, "application/x-www-form-urlencoded", form.Encode(), func(req *http.Request) {
+	resp, body, err := l.post(ctx, "/api/1.2.1/"+function, "application/x-www-form-urlencoded", form.Encode(), func(req *http.Request) { //nolint:bodyclose // post closes it
 		if l.bearer != "" {
 			req.Header.Set("Authorization", "Bearer "+l.bearer)
 		}
@@ -210,7 +210,7 @@ func (l *lister) token(ctx context.Context, id, secret string) error {
 		if basic {
 			form = url.Values{"grant_type": {"client_credentials"}}
 		}
-		resp, body, err := l.post(ctx, "/oidc/token", "application/x-www-form-urlencoded", form.Encode(), func(req *http.Request) {
+		resp, body, err := l.post(ctx, "/oidc/token", "application/x-www-form-urlencoded", form.Encode(), func(req *http.Request) { //nolint:bodyclose // post closes it
 			if basic {
 				req.SetBasicAuth(url.QueryEscape(id), url.QueryEscape(secret))
 			}
@@ -236,6 +236,7 @@ func (l *lister) token(ctx context.Context, id, secret string) error {
 	return source.Errorf(source.ReasonPassword, "the instance does not accept the client's ID and secret")
 }
 
+// post sends a form or JSON, and returns the answer, whose body was read and closed.
 func (l *lister) post(ctx context.Context, path, kind, body string, edit func(*http.Request)) (*http.Response, []byte, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, l.doc.Address.Instance+path, bytes.NewReader([]byte(body)))
 	if err != nil {
@@ -272,7 +273,7 @@ func (l *lister) myPads(ctx context.Context, group string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	resp, body, err := l.post(ctx, "/mypads/api/auth/login", "application/json", string(login), nil)
+	resp, body, err := l.post(ctx, "/mypads/api/auth/login", "application/json", string(login), nil) //nolint:bodyclose // post closes it
 	if err != nil {
 		return nil, err
 	}
@@ -296,7 +297,7 @@ func (l *lister) myPads(ctx context.Context, group string) ([]string, error) {
 	if err != nil {
 		return nil, source.Errorf(source.ReasonAddress, "this is no address of an instance")
 	}
-	if resp, body, err = l.do(req); err != nil {
+	if resp, body, err = l.do(req); err != nil { //nolint:bodyclose // do closes it
 		return nil, err
 	}
 	var list struct {

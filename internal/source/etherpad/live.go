@@ -102,7 +102,7 @@ func (p *Provider) Follow(ctx context.Context, c *source.Client, d source.Docume
 // AuthorToken returns a new author token (source.Secrets.Author). Whoever has it is that author.
 func AuthorToken() string {
 	b := make([]byte, 15) // 20 characters: 2.x refuses what is no whole base64url
-	rand.Read(b) //nolint:errcheck // it never fails
+	_, _ = rand.Read(b)   // it never fails
 	return "t." + base64.RawURLEncoding.EncodeToString(b)
 }
 
@@ -115,7 +115,7 @@ func (f *follower) run(ctx context.Context) error {
 		joined, err := f.session(ctx)
 		switch {
 		case ctx.Err() != nil:
-			return nil
+			return nil //nolint:nilerr // we were told to stop
 		case f.failed != nil:
 			return f.failed
 		case joined:
@@ -124,7 +124,7 @@ func (f *follower) run(ctx context.Context) error {
 				pause = firstPause
 			}
 		}
-		wait := pause/2 + random.N(pause)
+		wait := pause/2 + random.N(pause) //nolint:gosec // so that not all come back at once
 		pause = min(pause*2, longPause)
 		if e, ok := errors.AsType[*source.Error](err); ok {
 			switch e.Reason {

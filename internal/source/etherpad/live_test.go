@@ -15,6 +15,7 @@ import (
 
 	"github.com/havre-cloud/havre/internal/source"
 	"github.com/havre-cloud/havre/internal/source/etherpad/etherpadtest"
+	"github.com/havre-cloud/havre/internal/source/etherpad/socket"
 	"github.com/havre-cloud/havre/internal/source/sourcetest"
 )
 
@@ -451,4 +452,38 @@ func field(t *testing.T, data json.RawMessage, name string) string {
 		t.Fatalf("%s has no %s", data, name)
 	}
 	return s
+}
+
+// FuzzLive gives a follower what an instance may send. It must not fail in any other way than by an error, and whatever
+// it takes for the text can be rendered.
+func FuzzLive(f *testing.F) {
+	joined := `{"type":"CLIENT_VARS","data":{"readOnlyId":"r.0123456789abcdef0123456789abcdef","collab_client_vars":{"rev":3,"time":5,` +
+		`"initialAttributedText":{"text":"ab\n","attribs":"*0+2|1+1"},"apool":{"numToAttrib":{"0":["author","a.x"]},"nextNum":1},` +
+		`"historicalAuthorData":{"a.x":{"name":"Zoé","colorId":3}}}}}`
+	for _, s := range []string{
+		joined, `{"accessStatus":"deny"}`, `{"disconnect":"deleted"}`, `{"disconnect":"userdup"}`,
+		`{"type":"COLLABROOM","data":{"type":"NEW_CHANGES","newRev":4,"changeset":"Z:3>1*0+1$c","apool":{"numToAttrib":{"0":["author","a.y"]}},"author":"a.y","currentTime":6}}`,
+		`{"type":"COLLABROOM","data":{"type":"CLIENT_RECONNECT","newRev":3,"currentTime":5}}`,
+		`{"type":"COLLABROOM","data":{"type":"CLIENT_RECONNECT","noChanges":true,"newRev":2}}`,
+		`{"type":"COLLABROOM","data":{"type":"USER_NEWINFO","userInfo":{"userId":"a.y","name":null,"colorId":"#abcdef"}}}`,
+		`{"type":"COLLABROOM","data":{"type":"CHAT_MESSAGE","message":{"text":"x"}}}`,
+	} {
+		f.Add(s, joined)
+		f.Add(joined, s)
+	}
+	f.Fuzz(func(t *testing.T, first, second string) {
+		l := &follower{doc: padAt("https://pads.example.org", "x"), alive: func() {}, changed: func(c *source.Copy) error { return c.Close() }}
+		for _, m := range []string{first, second} {
+			p, err := socket.ParsePacket([]byte(`2["message",` + m + `]`))
+			if err != nil {
+				return
+			}
+			if _, err := l.receive(p); err != nil {
+				continue
+			}
+			if err := l.emit(); err != nil {
+				t.Fatalf("%q: %v", m, err)
+			}
+		}
+	})
 }

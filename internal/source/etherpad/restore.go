@@ -241,10 +241,12 @@ func (r *restore) verify(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer spooled.Close()
 	back, err := Open(spooled, spooled.Size())
 	if err == nil {
 		err = r.compare(back)
+	}
+	if closing := spooled.Close(); closing != nil {
+		return closing
 	}
 	if err != nil {
 		return &source.Error{Reason: source.ReasonDamaged, Text: "the pad on the instance is not what is in the file", Err: err}

@@ -25,7 +25,9 @@ func recordedFile(t *testing.T, name string) *bytes.Reader {
 	return bytes.NewReader(b)
 }
 
-func restoreTo(root, name string) source.Recognised { return source.Recognised{Address: padAt(root, name).Address} }
+func restoreTo(root, name string) source.Recognised {
+	return source.Recognised{Address: padAt(root, name).Address}
+}
 
 // export returns what an instance gives out of a pad.
 func export(t *testing.T, c *source.Client, d source.Document, kind string) (int, string) {
@@ -188,4 +190,3 @@ func TestImportHTML(t *testing.T) {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }
-

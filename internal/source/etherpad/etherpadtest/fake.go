@@ -50,7 +50,7 @@ type Fake struct {
 	pads     map[string]*fakePad
 	readOnly map[string]string // read-only id to name
 	groups   map[string]bool
-	sessions map[string]string // session to group
+	sessions map[string]string   // session to group
 	lasting  map[string][]string // session to author and when it ends
 	authors  map[string]*fakeAuthor
 	sockets  map[*fakeSocket]bool
@@ -148,11 +148,11 @@ func (f *Fake) serve(l net.Listener) {
 	f.sockets, f.messages, f.exports = map[*fakeSocket]bool{}, map[string]*window{}, window{}
 	f.stopped = make(chan struct{})
 	if f.network != nil {
-		f.server = &http.Server{} //nolint:gosec // it is not used: the network has one
+		f.server = &http.Server{}
 		f.network.Serve(f.address, f.handler())
 		return
 	}
-	f.server = &http.Server{Handler: f.handler()} //nolint:gosec // hostile clients are not what is tested
+	f.server = &http.Server{Handler: f.handler()}
 	server := f.server
 	f.serving.Go(func() { server.Serve(l) })
 }
@@ -307,18 +307,18 @@ func id(kind, of string, n int) string {
 
 var errUnauthorised = errors.New("no access")
 
-// access says whether someone may have a pad; real is its name. It is called with the lock held.
-func (f *Fake) access(name, session string, create bool) (real string, readOnly bool, err error) {
-	real = name
+// access says whether someone may have a pad; known is its name. It is called with the lock held.
+func (f *Fake) access(name, session string, create bool) (known string, readOnly bool, err error) {
+	known = name
 	if strings.HasPrefix(name, "r.") {
 		var ok bool
-		if real, ok = f.readOnly[name]; !ok {
+		if known, ok = f.readOnly[name]; !ok {
 			return "", true, errUnauthorised
 		}
 		readOnly = true
 	}
-	_, exists := f.pads[real]
-	group, _, grouped := strings.Cut(real, "$")
+	_, exists := f.pads[known]
+	group, _, grouped := strings.Cut(known, "$")
 	owned := false
 	for s := range strings.SplitSeq(session, ",") {
 		owned = owned || s != "" && f.sessions[s] == group
@@ -326,14 +326,14 @@ func (f *Fake) access(name, session string, create bool) (real string, readOnly 
 	switch {
 	case f.options.RequireSession && !owned:
 		return "", readOnly, errUnauthorised
-	case grouped && (!exists || !f.pads[real].public && !owned):
+	case grouped && (!exists || !f.pads[known].public && !owned):
 		return "", readOnly, errUnauthorised
 	case !exists && (readOnly || f.options.EditOnly):
 		return "", readOnly, errUnauthorised
 	case !exists && !create:
 		return "", readOnly, nil
 	}
-	return real, readOnly, nil
+	return known, readOnly, nil
 }
 
 func serve(t testing.TB, h http.Handler) string {

@@ -1,7 +1,7 @@
 package etherpadtest
 
 import (
-	"crypto/sha1" //nolint:gosec // an ETag, as Express makes them
+	"crypto/sha1" // an ETag, as Express makes them
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -165,7 +165,7 @@ func (f *Fake) exportPad(w http.ResponseWriter, r *http.Request, name, rev, kind
 	h.Set("Content-Type", map[string]string{"txt": "text/plain", "html": "text/html", "etherpad": "application/octet-stream"}[kind]+"; charset=utf-8")
 	h.Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", name+"."+kind))
 	h.Set("Access-Control-Allow-Origin", "*")
-	sum := sha1.Sum(body) //nolint:gosec // see the import
+	sum := sha1.Sum(body)
 	tag := fmt.Sprintf(`W/"%x-%s"`, len(body), base64.RawStdEncoding.EncodeToString(sum[:]))
 	h.Set("ETag", tag)
 	if f.old() {
@@ -183,14 +183,14 @@ func (f *Fake) exportPad(w http.ResponseWriter, r *http.Request, name, rev, kind
 
 // render returns an export and its status; it is called with the lock held.
 func (f *Fake) render(name, rev, kind, session string) ([]byte, int) {
-	real, _, err := f.access(name, session, false)
+	known, _, err := f.access(name, session, false)
 	if err != nil {
 		return nil, http.StatusForbidden
 	}
-	if real == "" {
+	if known == "" {
 		return nil, http.StatusNotFound
 	}
-	p := f.pads[real]
+	p := f.pads[known]
 	t := p.text
 	if rev != "" && kind != "etherpad" {
 		n, err := strconv.Atoi(rev)
@@ -207,7 +207,7 @@ func (f *Fake) render(name, rev, kind, session string) ([]byte, int) {
 	case "html":
 		title := name
 		if f.old() {
-			title = real
+			title = known
 		}
 		return []byte("<!doctype html>\n<html lang=\"en\">\n<head>\n<title>" + html.EscapeString(title) + "</title>\n<meta charset=\"utf-8\">\n</head>\n<body>\n" +
 			strings.ReplaceAll(html.EscapeString(t.String()), "\n", "<br>") + "\n</body>\n</html>\n"), http.StatusOK
@@ -269,33 +269,33 @@ func (f *Fake) importPad(w http.ResponseWriter, r *http.Request, name, session s
 // importFile is called with the lock held.
 func (f *Fake) importFile(name, session, filename string, body []byte) (status, code int, message string, data any, dies bool) {
 	none := map[string]any{}
-	real, readOnly, err := f.access(name, session, true)
+	known, readOnly, err := f.access(name, session, true)
 	if err != nil || readOnly {
 		return http.StatusForbidden, 0, "", nil, false
 	}
-	p := f.pads[real]
+	p := f.pads[known]
 	kind := strings.ToLower(path.Ext(filename))
 	if kind == ".etherpad" && !f.options.OldImport {
 		if p != nil && p.head() >= 10 {
 			return http.StatusBadRequest, 1, "padHasData", none, false
 		}
-		made, missing, err := f.read(body, real)
+		made, missing, err := f.read(body, known)
 		switch {
 		case err != nil:
-			f.makePad(real, nil, "")
+			f.makePad(known, nil, "")
 			return http.StatusInternalServerError, 2, "internalError", none, false
 		case missing == "nothing":
-			f.makePad(real, nil, "")
+			f.makePad(known, nil, "")
 		case missing != "" && !f.old():
-			f.makePad(real, nil, "")
+			f.makePad(known, nil, "")
 			return http.StatusInternalServerError, 2, "internalError", none, missing == "chat"
 		default:
 			if missing == "revs" {
 				made.missing[fmt.Sprint("revs:", len(made.revs))] = true
 			}
-			f.pads[real] = made
+			f.pads[known] = made
 			if missing == "" || len(made.revs) > 0 {
-				f.readOnly[f.readOnlyID(real)] = real
+				f.readOnly[f.readOnlyID(known)] = known
 			}
 		}
 		return http.StatusOK, 0, "ok", map[string]any{"directDatabaseAccess": true}, false
@@ -316,7 +316,7 @@ func (f *Fake) importFile(name, session, filename string, body []byte) (status, 
 	}
 	if p == nil {
 		empty := ""
-		if p, err = f.makePad(real, &empty, author); err != nil {
+		if p, err = f.makePad(known, &empty, author); err != nil {
 			return http.StatusInternalServerError, 2, "internalError", none, false
 		}
 	}

@@ -292,7 +292,7 @@ func (s *fakeSocket) join(m *said) error {
 	if m.SessionID != nil {
 		session = *m.SessionID
 	}
-	real, readOnly, err := f.access(name, session, true)
+	known, readOnly, err := f.access(name, session, true)
 	if err != nil {
 		return deny()
 	}
@@ -305,9 +305,9 @@ func (s *fakeSocket) join(m *said) error {
 	if !f.old() && m.UserInfo.Name != nil {
 		author.Name = m.UserInfo.Name
 	}
-	p := f.pads[real]
+	p := f.pads[known]
 	if p == nil {
-		if p, err = f.makePad(real, nil, s.author); err != nil {
+		if p, err = f.makePad(known, nil, s.author); err != nil {
 			return err
 		}
 	}

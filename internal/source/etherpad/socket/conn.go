@@ -120,7 +120,7 @@ func Dial(ctx context.Context, o Options) (*Conn, error) {
 	u := endpoint(o.Root, strconv.Itoa(cmp.Or(version, 4)), "websocket")
 	header := http.Header{}
 	copyHeader(header, o.Header)
-	ws, resp, err := websocket.Dial(ctx, u.String(), &websocket.DialOptions{HTTPClient: o.Client, HTTPHeader: header})
+	ws, resp, err := websocket.Dial(ctx, u.String(), &websocket.DialOptions{HTTPClient: o.Client, HTTPHeader: header}) //nolint:bodyclose // Dial does it
 	if err != nil {
 		o.Client.CloseIdleConnections()
 		if resp != nil && resp.StatusCode != http.StatusSwitchingProtocols {
@@ -248,8 +248,8 @@ func (c *Conn) read() {
 			err = c.handle(packet)
 		}
 		if err != nil {
-			c.cancel(err) // the first cause stays
-			c.ws.CloseNow()
+			c.cancel(err)   // the first cause stays
+			c.ws.CloseNow() //nolint:errcheck // it is over
 			return
 		}
 	}

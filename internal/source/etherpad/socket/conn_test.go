@@ -39,7 +39,9 @@ func below(n *sourcetest.Network) etherpadtest.Network { return prefixed{n} }
 
 type prefixed struct{ *sourcetest.Network }
 
-func (p prefixed) Serve(host string, h http.Handler) { p.Network.Serve(host, http.StripPrefix("/sub", h)) }
+func (p prefixed) Serve(host string, h http.Handler) {
+	p.Network.Serve(host, http.StripPrefix("/sub", h))
+}
 
 func TestVersions(t *testing.T) {
 	for _, tc := range []struct {

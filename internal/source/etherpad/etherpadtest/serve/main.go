@@ -6,6 +6,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
@@ -17,7 +18,7 @@ import (
 func main() {
 	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, "serve:", err)
-		os.Exit(1) //nolint:forbidigo // a program
+		os.Exit(1)                             //nolint:forbidigo // a program
 	}
 }
 
@@ -32,30 +33,34 @@ func run() error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	o := etherpadtest.Options{Port: *port, Limit: *limit, User: *user, Password: *password}
-	var call func(string, ...string) error
+	var server interface {
+		etherpadtest.Server
+		Call(function string, args ...string) (json.RawMessage, error)
+	}
 	if *fake != "" {
 		f, err := etherpadtest.NewFake(etherpadtest.FakeOptions{Options: o, Version: *fake})
 		if err != nil {
 			return err
 		}
 		defer f.Kill()
-		call = func(name string, args ...string) error { _, err := f.Call(name, args...); return err }
-		fmt.Fprintf(os.Stdout, "%s/p/%s   API key: %s\n", f.URL(), *pad, f.APIKey())
+		server = f
 	} else {
 		dir, err := os.MkdirTemp("", "etherpad-")
 		if err != nil {
 			return err
 		}
-		defer os.RemoveAll(dir)
+		defer os.RemoveAll(dir) //nolint:errcheck // it is a temporary directory
 		r, err := etherpadtest.NewReal(o, dir)
 		if err != nil {
 			return err
 		}
 		defer r.Kill()
-		call = func(name string, args ...string) error { _, err := r.Call(name, args...); return err }
-		fmt.Fprintf(os.Stdout, "%s/p/%s   API key: %s\n", r.URL(), *pad, r.APIKey())
+		server = r
 	}
-	if err := call("createPad", "padID", *pad, "text", "Bonjour\n"); err != nil {
+	if _, err := server.Call("createPad", "padID", *pad, "text", "Bonjour\n"); err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintf(os.Stdout, "%s/p/%s   API key: %s\n", server.URL(), *pad, server.APIKey()); err != nil {
 		return err
 	}
 	<-ctx.Done()
