@@ -82,7 +82,7 @@ func (h *Hub) AddSources(ctx context.Context, c *havre.Caller, at *Spot, wishes 
 		wish := &foundWish{Folder: at.Folder.ID, Path: at.Path, Name: w.Name, How: SourceHow{Live: w.Live, Schedule: w.Schedule}}
 		kinds := h.backups.registry.Recognise(w.URL)
 		if len(kinds) == 0 {
-			kinds = wholeInstance(w)
+			kinds = source.WholeInstance(w.URL, w.Secrets)
 		}
 		item, err := h.foundItem(c, kinds, &sealedFound{Given: w.URL, Secrets: revealed(&w.Secrets)}, wish)
 		if err != nil {
@@ -91,26 +91,6 @@ func (h *Hub) AddSources(ctx context.Context, c *havre.Caller, at *Spot, wishes 
 		items = append(items, *item)
 	}
 	return h.addList(ctx, c, items)
-}
-
-// wholeInstance recognises the root of an Etherpad by what it is given with: a key of its API opens all pads, an account
-// those that its plugin MyPads keeps for it.
-func wholeInstance(w *SourceWish) []source.Recognised {
-	u, err := url.Parse(strings.TrimSpace(w.URL))
-	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.RawQuery != "" || u.Fragment != "" {
-		return nil
-	}
-	root := strings.TrimSuffix(strings.ToLower(u.Scheme)+"://"+strings.ToLower(u.Host)+u.EscapedPath(), "/")
-	a := source.Address{Kind: source.KindEtherpad, Instance: root, URL: root + "/"}
-	switch {
-	case w.Secrets.APIKey != "":
-		a.Collection = "all"
-	case w.Secrets.User != "" && w.Secrets.Password != "":
-		a.Collection, a.URL = "mypads", root+"/mypads/"
-	default:
-		return nil
-	}
-	return []source.Recognised{{Address: a, Likelihood: source.Possible}}
 }
 
 // SourceSpot returns the directory at a path of the folder with that name, also one that is not there: it is made with
@@ -190,9 +170,10 @@ func marshal(v any) (string, error) {
 	return string(b), err
 }
 
-// mustAsk says whether the form of an address leaves open what it is.
+// mustAsk says whether the form of an address leaves open what it is. The name of a document that is known by another address
+// only, as polls are by that of their administration, is known to the instance alone.
 func mustAsk(s *sealedFound) bool {
-	return len(s.Candidates) > 0 && s.Candidates[0].Likelihood != source.Certain
+	return len(s.Candidates) > 0 && (s.Candidates[0].Likelihood != source.Certain || s.Candidates[0].Secrets.Address != "")
 }
 
 // shownAddress returns what may be shown of a text that is no known address: nothing of a user, a query, or what is
@@ -484,7 +465,8 @@ func (b *backups) settle(ctx context.Context, f *store.Found, r *source.Recognis
 		if e, ok := errors.AsType[*source.Error](why); ok {
 			text = e.Text
 		}
-		if reason := reasonOf(why); reason == source.ReasonPassword || reason == source.ReasonPrivate {
+		switch reasonOf(why) {
+		case source.ReasonPassword, source.ReasonPrivate, source.ReasonHidden:
 			state = FoundNeeds
 		}
 		edit = func(into *store.Found) {

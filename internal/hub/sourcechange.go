@@ -21,21 +21,6 @@ func asSource(err error) (*source.Error, bool) { return errors.AsType[*source.Er
 
 func isExists(err error) bool { return err != nil && havre.CodeOf(err) == havre.CodeExists }
 
-// outcomeOf returns what a reason leads to where package source does not say it.
-func outcomeOf(r source.Reason) source.Outcome {
-	switch r {
-	case source.ReasonGone:
-		return source.OutcomeGone
-	case source.ReasonPrivate, source.ReasonPassword, source.ReasonHidden:
-		return source.OutcomePrivate
-	case source.ReasonDown:
-		return source.OutcomeUnreachable
-	case source.ReasonLimited:
-		return source.OutcomeLimited
-	}
-	return source.OutcomeFailed
-}
-
 // mayChange returns a source that the caller may change.
 func (h *Hub) mayChange(ctx context.Context, c *havre.Caller, id SourceID) (*Source, error) {
 	s, err := h.Source(ctx, c, id)

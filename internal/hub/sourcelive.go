@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/havre-cloud/havre/internal/source"
@@ -45,6 +46,7 @@ func (w *job) follow(ctx context.Context, f source.Follower, secrets source.Secr
 type paced struct {
 	source.Follower
 	every time.Duration
+	told  *atomic.Pointer[source.Copy] // what was told last
 }
 
 // Follow is of source.Follower.
@@ -96,6 +98,7 @@ func (p paced) tell(ctx context.Context, there <-chan struct{}, take func() *sou
 		case <-there:
 		}
 		if copy := take(); copy != nil {
+			p.told.Store(copy)
 			if err := changed(copy); err != nil {
 				return err
 			}
@@ -122,15 +125,12 @@ func (w *job) list(ctx context.Context, p source.Provider, secrets source.Secret
 	began := w.hub.now()
 	r := source.Result{When: began.UTC(), Outcome: source.OutcomeUnchanged}
 	added, total, err := w.addListed(ctx, p, secrets)
-	if ctx.Err() != nil {
-		return r, nil
-	}
-	if err != nil {
-		r.Outcome, r.Error = source.OutcomeFailed, "it failed for a reason that is not known"
-		if s, ok := asSource(oursOf(err)); ok {
-			r.Outcome, r.Reason, r.Error, r.Until = outcomeOf(s.Reason), s.Reason, s.Text, s.Until
-		}
-	} else {
+	switch {
+	case ctx.Err() != nil:
+		return r, ctx.Err()
+	case err != nil:
+		r = source.FailedResult(began, w.told(ctx, err))
+	default:
 		w.item.Summary = fmt.Sprintf("%d documents", total)
 		if added > 0 {
 			r.Outcome = source.OutcomeChanged

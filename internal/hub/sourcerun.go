@@ -334,9 +334,8 @@ func (w *job) prepare(ctx context.Context) (source.Secrets, source.Follower, err
 	if !w.row.Live || !follows || w.row.Collection != "" {
 		return secrets, nil, nil
 	}
-	w.target.live = true
 	secrets.Author, err = w.author(ctx)
-	return secrets, paced{follower, liveEvery}, err
+	return secrets, paced{follower, liveEvery, &w.target.told}, err
 }
 
 // callerOf returns who acts in backups in the name of a person.
@@ -431,7 +430,7 @@ func (w *job) once(ctx context.Context, secrets source.Secrets) error {
 	if w.row.Collection != "" {
 		r, err := w.list(ctx, p, secrets)
 		if err != nil {
-			return err
+			return nil // it stays due
 		}
 		return w.finish(ctx, before, r, false)
 	}
@@ -468,20 +467,22 @@ func (w *job) failed(ctx context.Context, err error) error {
 		return nil // the source, its folder or its person went away meanwhile
 	}
 	before := w.item.Last
-	r := source.Result{When: w.hub.now().UTC(), Outcome: source.OutcomeFailed, Reason: source.ReasonOurs}
-	e, ok := errors.AsType[*source.Error](oursOf(err))
-	if ok {
-		r.Reason, r.Error, r.Until = e.Reason, e.Text, e.Until
-	} else {
-		w.log.LogAttrs(ctx, slog.LevelError, "a backup failed", slog.String("source", string(w.row.ID)), slog.Any("error", err))
-		r.Error = "it failed on the server: the administrator finds why in the log"
-	}
+	r := source.FailedResult(w.hub.now(), w.told(ctx, err))
 	w.item.Last, w.item.History = r, w.item.History.Add(r)
 	if w.target == nil {
 		w.target = &folderTarget{}
 	}
 	w.target.denied = w.target.denied || has[*errPaused](err)
 	return w.finish(ctx, before, r, false)
+}
+
+// told returns what a person is told of an error; what is nobody's business goes into the log.
+func (w *job) told(ctx context.Context, err error) error {
+	if e, ok := asSource(oursOf(err)); ok {
+		return e
+	}
+	w.log.LogAttrs(ctx, slog.LevelError, "a backup failed", slog.String("source", string(w.row.ID)), slog.Any("error", err))
+	return source.Errorf(source.ReasonOurs, "it failed on the server: the administrator finds why in the log")
 }
 
 // finish stores the result of a run. keep goes on to hold the source.

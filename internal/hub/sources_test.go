@@ -658,26 +658,6 @@ func TestCollectionsAddWhatTheyHold(t *testing.T) {
 	}
 }
 
-func TestWholeInstancesAreRecognised(t *testing.T) {
-	for _, c := range []struct {
-		wish SourceWish
-		want source.Address
-	}{
-		{SourceWish{URL: "https://Pads.example.org/", Secrets: source.Secrets{APIKey: "k"}}, source.Address{Kind: source.KindEtherpad, Instance: "https://pads.example.org", Collection: "all", URL: "https://pads.example.org/"}},
-		{SourceWish{URL: "https://pads.example.org/sub", Secrets: source.Secrets{User: "u", Password: "p"}}, source.Address{Kind: source.KindEtherpad, Instance: "https://pads.example.org/sub", Collection: "mypads", URL: "https://pads.example.org/sub/mypads/"}},
-		{SourceWish{URL: "https://pads.example.org/"}, source.Address{}},
-		{SourceWish{URL: "pads", Secrets: source.Secrets{APIKey: "k"}}, source.Address{}},
-	} {
-		var got source.Address
-		if kinds := wholeInstance(&c.wish); len(kinds) > 0 {
-			got = kinds[0].Address
-		}
-		if diff := cmp.Diff(c.want, got); diff != "" {
-			t.Errorf("%s: %s", c.wish.URL, diff)
-		}
-	}
-}
-
 func TestSourcesAreFollowedLive(t *testing.T) {
 	w := newSourceWorld(t)
 	ctx := t.Context()

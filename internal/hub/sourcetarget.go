@@ -13,6 +13,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/havre-cloud/havre/internal/havre"
@@ -27,14 +28,14 @@ type folderTarget struct {
 	hub    *Hub
 	id     SourceID
 	caller *havre.Caller
-	live   bool
+	told   atomic.Pointer[source.Copy] // what following brought last
 
 	// The following tell what the last call did.
 	rev     svn.Revnum   // that it made; 0 for none
 	message string       // of that revision
 	apart   []SourceFile // files of a suspect copy
 	denied  bool         // the person may not write there any more
-	partial bool         // the copy did not have all forms of the document
+	partial bool         // it was of what following brought, which is not all of the document
 }
 
 // maxRaces is how often files are looked at anew because others change them at the same moment.
@@ -61,7 +62,7 @@ type incoming struct {
 }
 
 func (t *folderTarget) write(ctx context.Context, item *source.Item, c *source.Copy, suspect string) (saved source.Saved, err error) {
-	t.rev, t.message, t.apart, t.partial = 0, "", nil, false
+	t.rev, t.message, t.apart, t.partial = 0, "", nil, t.told.Load() == c
 	files, held, err := t.receive(ctx, c)
 	defer func() {
 		if errDrop := t.hub.uploads.remove(t.caller.Device, held); errDrop != nil {
@@ -357,7 +358,6 @@ func (w *folderWrite) remember(ctx context.Context, rev svn.Revnum) error {
 	for i := range w.tracked {
 		if !slices.ContainsFunc(w.next, func(f store.SourceFile) bool { return f.Ext == w.tracked[i].Ext }) {
 			w.next = append(w.next, w.tracked[i])
-			w.partial = true
 		}
 	}
 	if slices.Equal(w.next, w.tracked) {
