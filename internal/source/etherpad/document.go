@@ -244,6 +244,7 @@ func (d *Document) Sessions(pause time.Duration) []Session {
 		pause = DefaultPause
 	}
 	var all []Session
+	seen := make([]int, len(d.ids)) // the number of the session, from 1, in which an author was last
 	for c := range d.Changes(0, math.MaxInt) {
 		if n := len(all); n == 0 || c.Time.Sub(all[n-1].End) > pause {
 			all = append(all, Session{From: c.Rev, Start: c.Time, End: c.Time})
@@ -255,7 +256,8 @@ func (d *Document) Sessions(pause time.Duration) []Session {
 		}
 		s.Added += c.Added
 		s.Removed += c.Removed
-		if c.Author != "" && !slices.Contains(s.Authors, c.Author) {
+		if author := d.revs[c.Rev].author; author != 0 && seen[author] != len(all) {
+			seen[author] = len(all)
 			s.Authors = append(s.Authors, c.Author)
 		}
 	}
@@ -365,18 +367,27 @@ func (d *Document) Removals(rev int) ([]Removal, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var all []Removal
-	err := d.seek(rev, func(offset int, text []uint16, attribs []int32) {
-		r := Removal{Offset: offset, Text: changeset.Decode(text), Author: authorOf(d.pad.pool, attribs)}
-		if n := len(all); n > 0 && all[n-1].Offset == offset && all[n-1].Author == r.Author {
-			all[n-1].Text += r.Text
-			return
+	var units []uint16 // of the last one
+	flush := func() {
+		if n := len(all); n > 0 {
+			all[n-1].Text = changeset.Decode(units)
 		}
-		all = append(all, r)
+		units = units[:0]
+	}
+	err := d.seek(rev, func(offset int, text []uint16, attribs []int32) {
+		r := Removal{Offset: offset, Author: authorOf(d.pad.pool, attribs)}
+		if n := len(all); n == 0 || all[n-1].Offset != offset || all[n-1].Author != r.Author {
+			flush()
+			all = append(all, r)
+		}
+		units = append(units, text...)
 	})
 	if err != nil {
 		d.last = nil
+		return nil, err
 	}
-	return all, err
+	flush()
+	return all, nil
 }
 
 func authorOf(pool *changeset.Pool, attribs []int32) string {

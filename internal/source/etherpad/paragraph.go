@@ -65,13 +65,7 @@ func Paragraphs(t *changeset.Text) []Paragraph {
 		} else {
 			count.reset(0)
 		}
-		for _, run := range runs {
-			if run.Text != "" {
-				s := look(t.Pool(), run.Attribs, looks)
-				s.Text = run.Text
-				p.add(s)
-			}
-		}
+		p.spans(t.Pool(), runs, looks)
 		p.link()
 		all = append(all, p)
 	}
@@ -200,17 +194,26 @@ func look(pool *changeset.Pool, attribs []int32, known map[*int32]Span) Span {
 	return s
 }
 
-// add appends a span, or its text to the one before if that looks the same.
-func (p *Paragraph) add(s Span) {
-	if n := len(p.Spans); n > 0 {
-		last := p.Spans[n-1]
-		last.Text = s.Text
-		if last == s {
-			p.Spans[n-1].Text += s.Text
-			return
+// spans makes one of neighbours that look the same.
+func (p *Paragraph) spans(pool *changeset.Pool, runs []changeset.Run, known map[*int32]Span) {
+	var text strings.Builder
+	var last Span
+	flush := func() {
+		if text.Len() > 0 {
+			last.Text = text.String()
+			p.Spans = append(p.Spans, last)
+			text.Reset()
 		}
 	}
-	p.Spans = append(p.Spans, s)
+	for _, run := range runs {
+		if s := look(pool, run.Attribs, known); s != last {
+			flush()
+			last = s
+		}
+		text.WriteString(run.Text)
+		last.Text = ""
+	}
+	flush()
 }
 
 // safeLink returns an address that may be followed from a page, or nothing.
@@ -255,42 +258,49 @@ func (p *Paragraph) link() {
 	if !strings.Contains(text, ":") {
 		return
 	}
-	found := addressPattern.FindAllStringIndex(text, -1)
+	type place struct {
+		from, to int
+		link     string
+	}
+	var found []place
+	for _, f := range addressPattern.FindAllStringIndex(text, -1) {
+		if f[1]-f[0] > maxAddress {
+			continue
+		}
+		address := trimAddress(text[f[0]:f[1]])
+		if link := safeLink(address); link != "" {
+			found = append(found, place{f[0], f[0] + len(address), link})
+		}
+	}
 	if found == nil {
 		return
 	}
 	old := p.Spans
 	p.Spans = nil
-	at := 0 // of the span's first byte in the line
-	for _, s := range old {
-		rest := s
-		for _, f := range found {
-			from, to := f[0], f[0]+len(trimAddress(text[f[0]:f[1]]))
-			link := safeLink(text[from:to])
-			end := at + len(rest.Text)
-			if link == "" || s.Link != "" || to <= at || from >= end {
-				continue
-			}
-			if from > at {
-				p.add(rest.cut(from - at))
-				rest.Text, at = rest.Text[from-at:], from
-			}
-			part := rest.cut(min(to, end) - at)
-			part.Link = link
-			p.add(part)
-			rest.Text, at = rest.Text[len(part.Text):], at+len(part.Text)
+	at := 0 // of the rest's first byte in the line
+	put := func(rest *Span, n int, link string) {
+		if n > 0 {
+			part := *rest
+			part.Text, part.Link = rest.Text[:n], link
+			p.Spans = append(p.Spans, part)
+			rest.Text, at = rest.Text[n:], at+n
 		}
-		if rest.Text != "" {
-			p.add(rest)
-			at += len(rest.Text)
+	}
+	for _, rest := range old {
+		for end := at + len(rest.Text); rest.Link == "" && len(found) > 0 && found[0].from < end; {
+			put(&rest, found[0].from-at, "")
+			put(&rest, min(found[0].to, end)-at, found[0].link)
+			if found[0].to > end {
+				break // it goes on in the next span
+			}
+			found = found[1:]
 		}
+		put(&rest, len(rest.Text), rest.Link)
 	}
 }
 
-func (s Span) cut(n int) Span {
-	s.Text = s.Text[:n]
-	return s
-}
+// maxAddress is the length of the longest address that becomes a link.
+const maxAddress = 2048
 
 // trimAddress takes away what rather ends the sentence around an address.
 func trimAddress(s string) string {

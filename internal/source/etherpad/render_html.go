@@ -94,9 +94,11 @@ func (h *htmlWriter) put(parts ...string) {
 // authors gives a class to each who wrote what is there, in the order in which they appear. One alone is not marked.
 func (h *htmlWriter) authors(lines []Paragraph, known map[string]Author) []Author {
 	var found []Author
+	seen := map[string]bool{"": true}
 	for _, p := range lines {
 		for _, s := range p.Spans {
-			if a, ok := known[s.Author]; ok && s.Author != "" && !slices.ContainsFunc(found, func(b Author) bool { return b.ID == a.ID }) {
+			if a, ok := known[s.Author]; ok && !seen[s.Author] {
+				seen[s.Author] = true
 				found = append(found, a)
 			}
 		}

@@ -137,10 +137,14 @@ func (m *markdown) item(p Paragraph) {
 // fence writes a block of code between more backticks than are in it.
 func (m *markdown) fence() {
 	text := strings.Join(m.code, "\n")
-	fence := "```"
-	for strings.Contains(text, fence) {
-		fence += "`"
+	longest, run := 2, 0
+	for _, r := range text {
+		if run++; r != '`' {
+			run = 0
+		}
+		longest = max(longest, run)
 	}
+	fence := strings.Repeat("`", longest+1)
 	m.b.WriteString(fence + "\n" + text + "\n" + fence)
 }
 

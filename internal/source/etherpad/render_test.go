@@ -279,3 +279,23 @@ func TestRenderRandom(t *testing.T) {
 		}
 	}
 }
+
+// FuzzRender has lines of anything: pages are valid and have nothing in them that does something.
+func FuzzRender(f *testing.F) {
+	f.Add("list=bullet1", "un [b:deux] https://example.org/a_(b).", "heading=h2", "<b>&amp; javascript:x")
+	f.Add("list=number3", "*", "heading=code", "```")
+	f.Add("align=right", "[l:lien] [j:faux]", "", "\t \u200b\u202e")
+	f.Fuzz(func(t *testing.T, marks1, text1, marks2, text2 string) {
+		var lines []line
+		for _, l := range []line{{marks1, text1}, {marks2, text2}} {
+			if strings.ContainsAny(l.text, "\n") || strings.ToValidUTF8(l.text, "") != l.text || strings.ContainsAny(l.text, "[]") && !strings.Contains(l.text, "[b:") {
+				return
+			}
+			lines = append(lines, l)
+		}
+		text := padOf(t, lines...)
+		checkHTML(t, rendered(t, page, text))
+		_ = rendered(t, RenderMarkdown, text)
+		_ = rendered(t, RenderText, text)
+	})
+}

@@ -113,6 +113,7 @@ func (s *sets) recolour(attr []setID, set setID) error {
 // remove takes away the n units after the cursor; ended tells whether the last was a line feed.
 func (c *cursor) remove(n, offset int, removed func(int, []uint16, []int32)) (lines int, ended bool) {
 	t := c.t
+	first, last := 0, 0 // the chunks of which nothing is left
 	for n > 0 {
 		k := t.chunks[c.i]
 		if c.at == len(k.text) {
@@ -121,34 +122,48 @@ func (c *cursor) remove(n, offset int, removed func(int, []uint16, []int32)) (li
 		}
 		end := min(len(k.text), c.at+n)
 		if removed != nil {
-			for from := c.at; from < end; {
-				to := from + 1
-				for to < end && k.attr[to] == k.attr[from] {
-					to++
-				}
-				removed(offset, k.text[from:to], t.sets.all[k.attr[from]])
-				from = to
-			}
+			c.tell(k, end, offset, removed)
 		}
 		gone := countLines(k.text[c.at:end])
 		ended = k.text[end-1] == '\n'
 		n -= end - c.at
 		t.n -= end - c.at
 		lines += gone
-		k.lines -= gone
-		if c.at == 0 && end == len(k.text) && len(t.chunks) > 1 {
-			t.chunks = slices.Delete(t.chunks, c.i, c.i+1)
-			if c.i == len(t.chunks) { // there is always a chunk to be in
-				c.i--
-				c.at = len(t.chunks[c.i].text)
+		if c.at == 0 && end == len(k.text) {
+			if last == 0 {
+				first = c.i
 			}
+			c.i++
+			last = c.i
 			continue
 		}
+		k.lines -= gone
 		k.text = slices.Delete(k.text, c.at, end)
 		k.attr = slices.Delete(k.attr, c.at, end)
 	}
+	t.chunks = slices.Delete(t.chunks, first, last)
+	c.i -= last - first
+	if len(t.chunks) == 0 {
+		t.chunks = append(t.chunks, &chunk{})
+	}
+	if c.i == len(t.chunks) { // there is always a chunk to be in
+		c.i--
+		c.at = len(t.chunks[c.i].text)
+	}
 	c.merge()
 	return lines, ended
+}
+
+// tell calls removed with each run between the cursor and end.
+func (c *cursor) tell(k *chunk, end, offset int, removed func(int, []uint16, []int32)) {
+	for from := c.at; from < end; {
+		to := from + 1
+		for to < end && k.attr[to] == k.attr[from] {
+			to++
+		}
+		removed(offset, k.text[from:to], c.t.sets.all[k.attr[from]])
+		from = to
+	}
 }
 
 // merge joins the cursor's chunk with the one before it if both are small, so that there are never many small ones.

@@ -8,7 +8,7 @@ import (
 )
 
 // MaxLen is the longest text in UTF-16 code units. A pad of that length cannot be used in a browser.
-const MaxLen = 1 << 26
+const MaxLen = 1 << 24
 
 // maxAttribs bounds the attributes of one operation. Text has a handful.
 const maxAttribs = 256
