@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"sync"
@@ -114,31 +115,62 @@ func (h *host) restore(b Budget) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.budget = b
-	h.budget.Failures = min(max(b.Failures, 0), 16)
+	// A new process asks once whatever was before: perhaps it was our own network that was down.
+	h.budget.Failures, h.budget.Down = min(max(b.Failures, 0), 3), time.Time{}
 	h.budget.Paused = earlier(b.Paused, time.Now().Add(maxPause))
-	h.budget.Down = earlier(b.Down, time.Now().Add(maxBackoff))
 	h.known = time.Now().Before(b.Reset)
 }
 
 // Ready returns when the instance can be asked the next time, now or before if it can at once. The instance is the root of
 // its addresses (Address.Instance).
 func (c *Client) Ready(instance string) time.Time {
-	req, err := http.NewRequest(http.MethodGet, instance, http.NoBody)
-	if err != nil {
+	h := c.hostOf(instance)
+	if h == nil {
 		return time.Time{}
 	}
-	name, err := c.check(req.URL)
-	if err != nil {
-		return time.Time{}
-	}
-	h := c.host(name)
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	at := later(h.budget.Paused, h.budget.Down)
-	if h.budget.low() && h.counting == 0 {
-		at = later(at, h.budget.renewed())
+	return later(h.free(), h.budget.Down)
+}
+
+// pausedFor says for how long jobs of an instance should wait, because their requests would. Where requests fail at once
+// nothing has to wait: neither for long pauses nor for an instance that did not answer, unless that was the first time.
+func (c *Client) pausedFor(instance string, now time.Time) time.Duration {
+	h := c.hostOf(instance)
+	if h == nil {
+		return 0
 	}
-	return at
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	until := h.free()
+	if h.budget.Failures == 1 {
+		until = later(until, h.budget.Down)
+	}
+	if wait := until.Sub(now); wait > 0 && wait <= c.options.MaxWait {
+		return wait
+	}
+	return 0
+}
+
+// hostOf returns the host of an instance, nil if the address is none.
+func (c *Client) hostOf(instance string) *host {
+	u, err := url.Parse(instance)
+	if err != nil {
+		return nil
+	}
+	name, err := c.check(u)
+	if err != nil {
+		return nil
+	}
+	return c.host(name)
+}
+
+// free returns until when the instance wants to be left alone. The caller holds the lock.
+func (h *host) free() time.Time {
+	if h.budget.low() && h.counting == 0 {
+		return later(h.budget.Paused, h.budget.renewed())
+	}
+	return h.budget.Paused
 }
 
 // margin is how many requests of an instance's window are left to others.

@@ -193,13 +193,3 @@ func (s *Scheduler) stopped(instance string) {
 		delete(s.running, instance)
 	}
 }
-
-// pausedFor says how long an instance has asked to be left alone, if that is so short that a request would wait for it.
-// Where it would fail at once, nothing has to wait.
-func (c *Client) pausedFor(instance string, now time.Time) time.Duration {
-	wait := c.Ready(instance).Sub(now)
-	if wait <= 0 || wait > c.options.MaxWait {
-		return 0
-	}
-	return wait
-}
