@@ -1,7 +1,6 @@
 package etherpad
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
@@ -128,7 +127,6 @@ func (f *fetch) export(kind, etag string) (*http.Response, error) {
 func (f *fetch) unchanged(s state) (*source.Copy, error) {
 	got := source.NewCopy(nil)
 	got.Unchanged = true
-	got.Title = title(f.document.Address.Name)
 	var err error
 	got.State, err = json.Marshal(s)
 	return got, err
@@ -440,12 +438,18 @@ func titleOf(name string, text *changeset.Text) string {
 		return title(name)
 	}
 	for _, p := range Paragraphs(text) {
-		if words := strings.Join(strings.Fields(strings.Map(printable, plain(p))), " "); words != "" {
-			if r := []rune(words); len(r) > 60 {
-				words = strings.TrimSpace(string(r[:60])) + "…"
-			}
-			return words
+		if t := firstWords(plain(p)); t != "" {
+			return t
 		}
 	}
-	return cmp.Or(name, "Pad")
+	return name
+}
+
+// firstWords returns the beginning of a text, as a title.
+func firstWords(s string) string {
+	s = strings.Join(strings.Fields(strings.Map(printable, s)), " ")
+	if r := []rune(s); len(r) > 60 {
+		s = strings.TrimSpace(string(r[:60])) + "…"
+	}
+	return s
 }

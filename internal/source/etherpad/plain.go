@@ -2,6 +2,7 @@ package etherpad
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"mime"
 	"net/http"
@@ -67,6 +68,10 @@ func (f *fetch) plain(why string, again time.Duration, page *http.Response) (*so
 	now.Text, now.Words = digestText(text), len(strings.Fields(text))
 	got := source.NewCopy(nil)
 	got.Title = title(f.document.Address.Name)
+	if IsReadOnly(f.document.Address.Name) {
+		line, _, _ := strings.Cut(strings.TrimSpace(text), "\n")
+		got.Title = cmp.Or(firstWords(line), got.Title)
+	}
 	got.Suspect = f.suspect(now, true)
 	got.Summary = summary(now.Words)
 	got.Notes = []source.Note{{Code: "no-history", Text: "Only the text as it is now could be saved, without its history: the instance cannot give that out, or it is damaged there."}}
