@@ -324,12 +324,13 @@ func TestBackupAdding(t *testing.T) {
 		t.Error("added where the person may not write")
 	}
 	form.Set("place", "Projets/Douarnenez")
+	form.Set("sub", "Menuiseries")
 	if a := s.post("tom", list, form); a.Header.Get("Location") != "/backups" {
 		t.Fatal(a.StatusCode, a.body)
 	}
 	s.until(func(list []hub.Source) bool { return len(list) == 1 && list[0].State == hub.SourceOK })
-	s.get("tom", "/backups").has(t, "Choix des menuiseries", "1 pad is safe.", "Projets / Douarnenez")
-	s.get("tom", list).has(t, "Backed up in Projets / Douarnenez")
+	s.get("tom", "/backups").has(t, "Choix des menuiseries", "1 pad is safe.", "Projets / Douarnenez / Menuiseries")
+	s.get("tom", list).has(t, "Backed up in Projets / Douarnenez / Menuiseries")
 	s.get("tom", "/backups/new").has(t, "Waiting from earlier", list)
 	form.Del("item")
 	if a := s.post("tom", list, form); a.StatusCode != http.StatusUnprocessableEntity {

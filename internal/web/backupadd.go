@@ -34,6 +34,7 @@ type backupNewView struct {
 	Stay       string
 	Places     []choiceOption
 	Place      string
+	Sub        string
 	Schedules  []scheduleChoice
 	Left       []foundLeft
 	Whole      bool
@@ -134,14 +135,17 @@ func (x *exchange) backupPlaces() ([]choiceOption, error) {
 	return list, nil
 }
 
-// backupSpot finds the directory that a form names.
-func (x *exchange) backupSpot(place string) (*hub.Spot, error) {
+// backupSpot finds the directory that a form names. A new subdirectory is made with the first copy.
+func (x *exchange) backupSpot(place, sub string) (*hub.Spot, error) {
 	folder, path, _ := strings.Cut(place, "/")
+	if sub = strings.Trim(strings.TrimSpace(sub), "/"); sub != "" {
+		path = strings.TrimPrefix(path+"/"+sub, "/")
+	}
 	p, err := svn.CheckPath(path)
 	if err != nil || folder == "" {
 		return nil, notFound()
 	}
-	return x.hub.Spot(x.ctx(), x.caller(), folder, p, svn.InvalidRevnum)
+	return x.hub.SourceSpot(x.ctx(), x.caller(), folder, p)
 }
 
 // backupPaste takes a text, a file, or a whole instance.
@@ -374,7 +378,7 @@ func (s *Server) backupAddTicked(x *exchange, list *hub.FoundList) error {
 		return &havre.Error{Code: havre.CodeInvalid, Text: x.t("backups.new.none")}
 	}
 	place := x.r.PostFormValue("place")
-	at, err := x.backupSpot(place)
+	at, err := x.backupSpot(place, x.r.PostFormValue("sub"))
 	if err != nil {
 		return err
 	}
@@ -402,7 +406,10 @@ func (s *Server) backupWhole(x *exchange) error {
 		v.WholeWrong = x.t("backups.new.whole.wrong")
 		return s.backupNewWith(x, http.StatusUnprocessableEntity, v)
 	}
-	at, err := x.backupSpot(v.Place)
+	if v.Group != "" {
+		wish.URL = strings.TrimSuffix(wish.URL, "/") + "/p/" + url.PathEscape(v.Group)
+	}
+	at, err := x.backupSpot(v.Place, "")
 	if err != nil {
 		return err
 	}

@@ -28,7 +28,7 @@ const (
 )
 
 // logKinds are the kinds of lines that the filter offers: the beginnings of actions.
-var logKinds = []string{"session", "user", "group", "grant", "folder", "device", "held", "setting"}
+var logKinds = []string{"session", "user", "group", "grant", "folder", "device", "held", "source", "setting"}
 
 // logPage is what log/list shows.
 type logPage struct {
