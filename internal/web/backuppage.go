@@ -347,14 +347,13 @@ func (x *exchange) backupWarnings(d *hub.Source) []backupWarning {
 		list = append(list, backupWarning{Class: "warn", Icon: "hourglass", Text: w.Why})
 	}
 	for _, n := range d.Notes {
-		text := ""
 		switch n.Code {
-		case "no-history", "hidden-results":
-			text = x.t("backups.note." + n.Code)
-		default:
-			continue // known to the log; it has no words for a person
+		case "no-history", "dates-unknown":
+			list = append(list, backupWarning{Icon: "info", Text: x.t("backups.note." + n.Code)})
+		case "hidden-results", "own-line", "admin-refused": // the poll's administration shows more
+			list = append(list, backupWarning{Icon: "key-round", Text: x.t("backups.note." + n.Code), Field: "address"})
+		default: // of another version of the program: there are no words for it
 		}
-		list = append(list, backupWarning{Icon: "info", Text: text})
 	}
 	return list
 }
