@@ -74,7 +74,9 @@ func (v *visit) ask(ctx context.Context, method, path, kind, tag string, send []
 	if v.user != "" {
 		req.SetBasicAuth(v.user, v.password)
 	}
-	resp, err := v.client.Do(req)
+	resp, err := v.client.DoFollowing(req, func(next *url.URL) bool { // to https
+		return next.Hostname() == req.URL.Hostname() && next.EscapedPath() == req.URL.EscapedPath()
+	})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -108,6 +108,10 @@ func own(s *goquery.Selection) string {
 func (p *page) read(doc *goquery.Document, table *goquery.Selection) error {
 	q := &p.poll
 	q.Title = own(doc.Find("#title-form h3").First())
+	if q.Title == "" { // another theme: the head has it, with the instance's name behind it
+		shown := doc.Find(`meta[property="og:title"]`).AttrOr("content", "")
+		q.Title = strings.TrimSpace(shown[:max(strings.LastIndex(shown, " - "), 0)])
+	}
 	q.Author = own(doc.Find("#name-form p.form-control-static").First())
 	p.link = strings.TrimSpace(doc.Find("#public-link").AttrOr("value", ""))
 	p.publicID = idOf(p.link)

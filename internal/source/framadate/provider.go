@@ -65,6 +65,9 @@ func (*Provider) Probe(ctx context.Context, c *source.Client, r source.Recognise
 func (v *visit) read(ctx context.Context) (*page, error) {
 	if v.admin != "" {
 		p, err := v.page(ctx, v.root+"/adminstuds.php?poll="+v.admin, "")
+		if reasonOf(err) == source.ReasonForeign {
+			p, err = v.page(ctx, adminAddress(parts{root: v.root, admin: v.admin}), "")
+		}
 		if err != nil && reasonOf(err) != source.ReasonForeign {
 			return nil, err
 		}
@@ -99,6 +102,13 @@ func (v *visit) note(code, text string) {
 	v.notes = append(v.notes, source.Note{Code: code, Text: text})
 }
 
+// hidden says that the votes are not shown.
+func (v *visit) hidden(p *Poll) {
+	if p.Status.Hidden && p.Voters == nil {
+		v.note("hidden-results", "The results are hidden: the votes are not in this copy. The address of the poll's administration shows them.")
+	}
+}
+
 // canonical is the poll's public address: as the instance writes it if it knows its own host, else made of its id.
 func (v *visit) canonical(p *page) source.Address {
 	id := p.publicID
@@ -123,8 +133,10 @@ func (*Provider) Fetch(ctx context.Context, c *source.Client, d source.Document)
 	if err != nil {
 		return nil, err
 	}
-	if before != nil && before.Render == renderVersion && before.Page == p.seen {
+	own := v.vote != "" && p.poll.Voters == nil // of a line that the page does not show
+	if before != nil && before.Render == renderVersion && before.Page == p.seen && !own {
 		poll := &p.poll
+		v.hidden(poll)
 		before.recall(poll)
 		poll.finish()
 		return v.copyOf(poll, before), nil
@@ -145,9 +157,7 @@ func (*Provider) Fetch(ctx context.Context, c *source.Client, d source.Document)
 		return nil, source.Errorf(source.ReasonHidden,
 			"the results are hidden now, so that the copy with them is kept; the address of the poll's administration shows them")
 	}
-	if poll.Status.Hidden && poll.Voters == nil {
-		v.note("hidden-results", "The results are hidden: the votes are not in this copy. The address of the poll's administration shows them.")
-	}
+	v.hidden(poll)
 	for _, o := range poll.Options {
 		if poll.Kind == Dates && o.Date == "" {
 			v.note("dates-unknown", "Not all dates could be read: the instance writes months in a language that is not known here.")

@@ -578,3 +578,50 @@ func TestMaximum(t *testing.T) {
 		t.Errorf("full: %v", got.Status.Full)
 	}
 }
+
+// TestMoved: an instance that answers on https only now, and one without its scripts' addresses.
+func TestMoved(t *testing.T) {
+	t.Parallel()
+	c, server := client(t), instance(t, framadatetest.Options{Version: framadatetest.V1_1_19, Zone: paris(t)})
+	p := server.Add(framadatetest.SampleDates())
+	server.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Query().Get("moved") == "" && strings.HasSuffix(r.URL.Path, ".php") {
+			http.Redirect(w, r, r.URL.String()+"&moved=1", http.StatusMovedPermanently)
+			return true
+		}
+		return false
+	})
+	if got := poll(t, fetch(t, c, document(t, server.Administration(p)))); got.Options[0].Offset != "+01:00" || len(got.Voters) != 5 {
+		t.Errorf("after a redirection: %+v", got)
+	}
+	server.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
+		if strings.HasSuffix(r.URL.Path, ".php") {
+			http.NotFound(w, r)
+			return true
+		}
+		return false
+	})
+	for _, address := range []string{server.Poll(p), server.Administration(p)} {
+		if got := poll(t, fetch(t, c, document(t, address))); got.Options[0].Date != "2026-12-14" || len(got.Voters) != 5 {
+			t.Errorf("without scripts: %+v", got)
+		}
+	}
+}
+
+// TestOwnLineChanges: the page is the same, but the line that only its own address shows is another.
+func TestOwnLineChanges(t *testing.T) {
+	t.Parallel()
+	c, server := client(t), instance(t, framadatetest.Options{Version: framadatetest.V1_1_19})
+	p := framadatetest.SampleDates()
+	p.Hidden = true
+	server.Add(p)
+	d := document(t, server.Edit(p, p.Votes[1].Uniq))
+	d.State = fetch(t, c, d).State
+	if again := fetch(t, c, d); !again.Unchanged {
+		t.Errorf("it changed: %+v", again)
+	}
+	server.Change(p.ID, func(p *framadatetest.Poll) { p.Votes[1].Choices = "22222222" })
+	if got := fetch(t, c, d); got.Unchanged || poll(t, got).Voters[0].Answers[0] != framadate.Yes {
+		t.Errorf("the line changed: %+v", got)
+	}
+}

@@ -190,14 +190,17 @@ func readAnswer(a *answer) (*page, error) {
 // sheet asks for the CSV. Nil without an error: the instance does not give it.
 func (s *session) sheet(ctx context.Context, address string, kind Kind) (*sheet, error) {
 	a, err := s.ask(ctx, address, nil)
+	for range maxRedirects {
+		if err != nil || a.location == nil {
+			break
+		}
+		if address, err = redirected(address, a.location); err != nil {
+			return nil, err
+		}
+		a, err = s.ask(ctx, address, nil)
+	}
 	if err != nil {
 		return nil, err
-	}
-	if a.location != nil {
-		if strings.HasSuffix(a.location.Path, "/maintenance.php") {
-			return nil, down
-		}
-		return nil, nil
 	}
 	if a.status != http.StatusOK || !a.is("text/csv") {
 		if a.status == http.StatusTooManyRequests || a.status >= 500 {
