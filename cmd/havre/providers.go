@@ -3,7 +3,6 @@ package main
 import (
 	"github.com/havre-cloud/havre/internal/source"
 	"github.com/havre-cloud/havre/internal/source/ethercalc"
-	"github.com/havre-cloud/havre/internal/source/ethercalc"
 	"github.com/havre-cloud/havre/internal/source/etherpad"
 	"github.com/havre-cloud/havre/internal/source/framadate"
 )
