@@ -37,6 +37,7 @@ type listingKey struct {
 	lang, zone   string
 	sort, filter string
 	grid, writes bool
+	whole        bool
 }
 
 // listings keeps the lists that were rendered last, within a bound of bytes.
@@ -75,7 +76,7 @@ func (c *listings) put(k listingKey, l *listing) {
 func (s *Server) listing(x *exchange, at *hub.Spot, v *directoryView) (*listing, error) {
 	key := listingKey{
 		folder: at.Folder.ID, path: string(at.Path), id: at.ID, shape: at.Shape(), lang: x.lang, zone: x.zone.String(),
-		sort: v.Sort, filter: v.Filter, grid: v.Grid, writes: v.Write,
+		sort: v.Sort, filter: v.Filter, grid: v.Grid, writes: v.Write, whole: v.Whole,
 	}
 	if l := s.listings.get(key, x.now); l != nil && at.ID != "" {
 		return l, nil
@@ -163,11 +164,19 @@ func sortNames(lang string, names []string) {
 	c.SortStrings(names)
 }
 
-// rowsInGroup is how many rows the browser lays out together.
-const rowsInGroup = 50
+const (
+	// rowsInGroup is how many rows the browser lays out together.
+	rowsInGroup = 50
+	// groupsWhole is how many groups of a long list are rows from the beginning; the others are text.
+	groupsWhole = 2
+	// maxWhole is how many entries a list may have that is sent as rows wholly.
+	maxWhole = 300
+)
 
 // rowWriter writes the rows of a directory. There may be 10,000 of them: a template takes ten times as
-// long, and each byte and each element of a row counts. Icons are drawn by the style.
+// long, and each byte and each element of a row counts. Icons are drawn by the style. Of a long list
+// only the first rows are elements; the others are lines of text (docs/decisions/0023), which the script
+// turns into rows when they come near.
 type rowWriter struct {
 	x     *exchange
 	v     *directoryView
@@ -179,17 +188,53 @@ type rowWriter struct {
 }
 
 func (r *rowWriter) list(entries []*hub.Entry) template.HTML {
-	r.b.Grow(len(entries) * 560)
+	r.b.Grow(min(len(entries), maxWhole)*800 + len(entries)*80)
 	r.dates, r.names, r.sizes = map[int64]string{}, map[string]string{}, map[int64]string{}
 	tick, menu, conflict := r.word("files.tick"), r.word("files.menu"), r.word("files.conflict")
+	whole := r.v.Whole || len(entries) <= maxWhole
+	n := 0
 	for group := range slices.Chunk(entries, rowsInGroup) {
-		r.write(`<div role="rowgroup" class="fg">`)
-		for _, e := range group {
-			r.row(e, tick, menu, conflict)
+		if whole || n < groupsWhole {
+			r.write(`<div role="rowgroup" class="fg" id="g`, strconv.Itoa(n), `">`)
+			for _, e := range group {
+				r.row(e, tick, menu, conflict)
+			}
+		} else {
+			r.lines(n, group)
 		}
 		r.write(`</div>`)
+		n++
 	}
 	return template.HTML(r.b.String()) //nolint:gosec // everything from outside is escaped
+}
+
+// lines writes a group as text: for each entry a line of its name, what changed says, and its amount,
+// between tabs, which no name contains. data-k has a letter for the kind of each entry, a capital for a
+// conflict copy; data-t the times of the changes in seconds since 1970 to the base of 36 between commas,
+// nothing for the same as before.
+func (r *rowWriter) lines(n int, group []*hub.Entry) {
+	kinds, times := make([]byte, len(group)), strings.Builder{}
+	before := ""
+	for i, e := range group {
+		kinds[i] = kindLetters[kindName(e)]
+		if e.ConflictOf != "" {
+			kinds[i] -= 'a' - 'A'
+		}
+		if i > 0 {
+			times.WriteByte(',')
+		}
+		if t := strconv.FormatInt(e.Changed.Time.Unix(), 36); t != before {
+			times.WriteString(t)
+			before = t
+		}
+	}
+	r.write(`<div class="fg" id="g`, strconv.Itoa(n), `" data-k="`, string(kinds), `" data-t="`, times.String(), `">`)
+	for i, e := range group {
+		if i > 0 {
+			r.write("\n")
+		}
+		r.write(template.HTMLEscapeString(e.Name), "\t", r.when(e), "\t", r.amount(e))
+	}
 }
 
 func (r *rowWriter) word(key string) string { return template.HTMLEscapeString(r.x.t(key)) }
@@ -237,15 +282,27 @@ func rowName(name string) string {
 
 // changed says when and by whom the entry was changed last.
 func (r *rowWriter) changed(e *hub.Entry) string {
-	t := e.Changed.Time
-	if t.IsZero() {
+	when, who, _ := strings.Cut(r.when(e), r.dot)
+	if when == "" {
+		return ""
+	}
+	s := `<time datetime="` + e.Changed.Time.UTC().Format(time.RFC3339) + `">` + when + `</time>`
+	if who != "" {
+		s += r.dot + who
+	}
+	return s
+}
+
+// when is changed as text: "Today 08:15 · Priya".
+func (r *rowWriter) when(e *hub.Entry) string {
+	if e.Changed.Time.IsZero() {
 		return ""
 	}
 	key := int64(e.Changed.Rev)
 	if s, ok := r.dates[key]; ok {
 		return s
 	}
-	s := `<time datetime="` + t.UTC().Format(time.RFC3339) + `">` + template.HTMLEscapeString(r.x.ago(t)) + `</time>`
+	s := template.HTMLEscapeString(r.x.ago(e.Changed.Time))
 	if a := e.Changed.Author; a != "" {
 		s += r.dot + template.HTMLEscapeString(r.x.firstName(a))
 	}
@@ -334,10 +391,21 @@ func fnv(s string) uint32 {
 
 // rowIcon returns the class of the kind of an entry in lists, whose icons are drawn by the style.
 func rowIcon(e *hub.Entry) string {
+	return "k-" + kindName(e)
+}
+
+// kindName returns the name of the kind of an entry.
+func kindName(e *hub.Entry) string {
 	if e.Kind == havre.KindDir {
-		return "k-dir"
+		return "dir"
 	}
-	return "k-" + kindOf(e.Ext())
+	return kindOf(e.Ext())
+}
+
+// kindLetters are the kinds in lists of text; 29-rows.js has the same.
+var kindLetters = map[string]byte{
+	"dir": 'd', "text": 't', "table": 'b', "slides": 's', "pdf": 'p', "image": 'i', "drawing": 'w',
+	"media": 'm', "archive": 'a', "code": 'c', "pad": 'e', "other": 'o',
 }
 
 // iconOf returns the symbol and the classes of the kind of an entry.

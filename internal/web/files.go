@@ -162,6 +162,7 @@ type directoryView struct {
 	Count   int // without the filter
 	Filter  string
 	Grid    bool
+	Whole   bool // all rows are elements, for who has no script
 	Sort    string
 	Write   bool
 	Manage  bool
@@ -213,7 +214,7 @@ func (s *Server) directoryView(x *exchange, at *hub.Spot) (*directoryView, error
 	q := x.r.URL.Query()
 	v := &directoryView{
 		At: at, Address: folderAddress(at.Folder.Name, string(at.Path)), Title: at.Folder.Name, Base: at.Folder.Head,
-		Filter: strings.TrimSpace(q.Get("q")), Grid: q.Get("view") == "grid",
+		Filter: strings.TrimSpace(q.Get("q")), Grid: q.Get("view") == "grid", Whole: q.Get("rows") == "all",
 		Write: at.Right >= havre.RightWrite, Manage: at.Right >= havre.RightManage,
 		Crumbs: crumbsTo(x, at), New: q.Get("new"), Rename: q.Get("rename"),
 	}
@@ -253,7 +254,7 @@ func (s *Server) directoryView(x *exchange, at *hub.Spot) (*directoryView, error
 // other values for some names.
 func (v *directoryView) with(x *exchange, pairs ...string) string {
 	q := url.Values{}
-	for _, keep := range []string{"q", "view", "sort"} {
+	for _, keep := range []string{"q", "view", "sort", "rows"} {
 		if value := x.r.URL.Query().Get(keep); value != "" {
 			q.Set(keep, value)
 		}
@@ -270,13 +271,21 @@ func (v *directoryView) with(x *exchange, pairs ...string) string {
 	return v.Address + "?" + q.Encode()
 }
 
+// Short says whether most of the rows are text.
+func (v *directoryView) Short() bool { return !v.Grid && !v.Whole && v.List.Count() > maxWhole }
+
 // Part is the address of a part of the page.
-func (v *directoryView) Part(name string) string {
+func (v *directoryView) Part(name string) string { return v.plus("part=" + name) }
+
+// AllRows is the address of the same list with all its rows as elements.
+func (v *directoryView) AllRows() string { return v.plus("rows=all") }
+
+func (v *directoryView) plus(parameter string) string {
 	sign := "?"
 	if strings.Contains(v.Here, "?") {
 		sign = "&"
 	}
-	return v.Here + sign + "part=" + name
+	return v.Here + sign + parameter
 }
 
 // sort reads the order that was asked for and makes the heads of the columns.

@@ -2,28 +2,29 @@
 // Everything here is also done by links and forms.
 (() => {
 	"use strict";
-	const { one, all, on } = window.havre;
+	const { one, all, on, rows: model } = window.havre;
 	const doc = document;
 	doc.documentElement.classList.add("scripted");
 	const list = () => one("#list");
-	const rows = () => all("#list .fr, #list .ft").filter((r) => !r.hidden);
-	const box = (r) => one('input[name="item"]', r);
-	const nameOf = (r) => box(r).value;
-	const linkOf = (r) => one("a", r);
-	const chosen = () => all('#list input[name="item"]:checked').map((b) => b.closest(".fr, .ft"));
+	const rows = model.shown, chosen = model.chosen, tick = model.tick;
+	const linkOf = (r) => one("a", model.element(r));
 	let anchor, current;
 
 	// The focus moves over the rows; one of them is in the order of Tab.
 	const focusRow = (r) => {
 		if (!r) return;
-		if (current && current !== r) current.removeAttribute("tabindex");
+		current?.el?.removeAttribute("tabindex");
 		current = r;
-		const to = r.matches(".ft") ? linkOf(r) : r;
+		const el = model.element(r), to = el.matches(".ft") ? linkOf(r) : el;
 		to.tabIndex = 0;
 		to.focus({ preventScroll: true });
 		to.scrollIntoView({ block: "nearest" });
 	};
 	const prepare = () => {
+		const was = current?.name;
+		model.read();
+		current = was === undefined ? undefined : model.named(was);
+		anchor = anchor && model.named(anchor.name);
 		const first = one("#list .fr");
 		if (first && !one("#list .fr[tabindex]")) first.tabIndex = 0;
 		count();
@@ -33,33 +34,35 @@
 	const count = () => {
 		const n = chosen().length, b = one("#list [data-count]"), every = one("#list [data-all]");
 		if (b) b.textContent = (n === 1 ? b.dataset.one : b.dataset.many.replace("99", n.toLocaleString(doc.documentElement.lang)));
+		one("#f-form")?.classList.toggle("has-ticked", n > 0);
 		if (every) { const of = rows().length; every.checked = n > 0 && n === of; every.indeterminate = n > 0 && n < of; }
 	};
-	const tick = (r, on) => { box(r).checked = on; };
 	const range = (to) => {
 		const l = rows(), a = l.indexOf(anchor ?? to), b = l.indexOf(to);
 		l.slice(Math.min(a, b), Math.max(a, b) + 1).forEach((r) => tick(r, true));
 	};
 	const clear = () => { chosen().forEach((r) => tick(r, false)); count(); };
 	on("click", '#list input[name="item"]', (e, t) => {
-		const r = t.closest(".fr, .ft");
+		const r = model.of(t);
+		r.ticked = t.checked;
 		if (e.shiftKey && anchor && t.checked) range(r);
 		anchor = r;
 		count();
 	});
 	on("change", "#list [data-all]", (e, t) => { rows().forEach((r) => tick(r, t.checked)); count(); });
 	on("click", "#list [data-clear]", (e) => { e.preventDefault(); clear(); });
-	on("click", "#list .fr", (e, r) => {
+	on("click", "#list .fr", (e, t) => {
 		if (e.target.closest("a, input, button")) return;
+		const r = model.of(t);
 		if (e.shiftKey) range(r);
-		else { tick(r, !box(r).checked); anchor = r; }
+		else { tick(r, !r.ticked); anchor = r; }
 		focusRow(r);
 		count();
 	});
-	on("dblclick", "#list .fr", (e, r) => { if (!e.target.closest("a, input, button")) linkOf(r).click(); });
+	on("dblclick", "#list .fr", (e, t) => { if (!e.target.closest("a, input, button")) linkOf(model.of(t)).click(); });
 	// A long press ticks on a phone.
 	let press;
-	on("touchstart", "#list .fr, #list .ft", (e, r) => { press = setTimeout(() => { tick(r, !box(r).checked); anchor = r; count(); press = "done"; navigator.vibrate?.(10); }, 500); });
+	on("touchstart", "#list .fr, #list .ft", (e, t) => { press = setTimeout(() => { const r = model.of(t); tick(r, !r.ticked); anchor = r; count(); press = "done"; navigator.vibrate?.(10); }, 500); });
 	["touchmove", "touchcancel"].forEach((n) => on(n, "#list", () => clearTimeout(press)));
 	on("touchend", "#list", (e) => { if (press === "done") e.preventDefault(); clearTimeout(press); press = undefined; });
 
@@ -70,8 +73,8 @@
 		const f = new URLSearchParams();
 		f.set("do", what);
 		f.set("base", form.elements.base.value);
-		which.forEach((r) => f.append("item", nameOf(r)));
-		if (what === "download") { const q = new URLSearchParams(); which.forEach((r) => q.append("item", nameOf(r))); location.href = list().dataset.address + "?download&" + q; return; }
+		which.forEach((r) => f.append("item", r.name));
+		if (what === "download") { const q = new URLSearchParams(); which.forEach((r) => q.append("item", r.name)); location.href = list().dataset.address + "?download&" + q; return; }
 		send(f);
 	};
 	// send posts a form; the answer is a question, a new page, or a failure.
@@ -101,19 +104,19 @@
 		menuRow = r;
 		const a = linkOf(r).getAttribute("href");
 		one('[data-do="open"]', m).href = a;
-		one('[data-do="details"]', m).href = list().dataset.address + "?details=" + encodeURIComponent(nameOf(r));
+		one('[data-do="details"]', m).href = list().dataset.address + "?details=" + encodeURIComponent(r.name);
 		one('[data-do="download"]', m).href = a + "?download";
 		const access = one('[data-do="access"]', m);
 		if (access) access.href = "/access" + a.slice(2);
 		focusRow(r);
 		window.havre.openMenu(m, x, y);
 	};
-	on("click", "#list .fm", (e, t) => { e.preventDefault(); const b = t.getBoundingClientRect(); openMenu(t.closest(".fr"), b.left, b.bottom + 4); });
-	on("contextmenu", "#list .fr, #list .ft", (e, r) => {
+	on("click", "#list .fm", (e, t) => { e.preventDefault(); const b = t.getBoundingClientRect(); openMenu(model.of(t), b.left, b.bottom + 4); });
+	on("contextmenu", "#list .fr, #list .ft", (e, t) => {
 		if (e.shiftKey || press) return;
 		e.preventDefault();
-		const b = r.getBoundingClientRect();
-		openMenu(r, e.clientX || b.left + 60, e.clientY || b.bottom);
+		const b = t.getBoundingClientRect();
+		openMenu(model.of(t), e.clientX || b.left + 60, e.clientY || b.bottom);
 	});
 	on("click", "#f-menu [data-do]", (e, t) => {
 		const what = t.dataset.do, r = menuRow;
@@ -121,14 +124,14 @@
 		if (what === "open" || what === "download" || what === "access") return;
 		e.preventDefault();
 		if (what === "rename") setTimeout(() => rename(r), 20);
-		else act(what, box(r).checked ? chosen() : [r]);
+		else act(what, r.ticked ? chosen() : [r]);
 	});
 	doc.addEventListener("toggle", (e) => { if (e.target.id === "f-menu" && e.newState === "closed" && menuRow && (doc.activeElement === doc.body || e.target.contains(doc.activeElement))) focusRow(menuRow); }, true);
 
 	// Another name, in its place.
 	const rename = (r) => {
 		if (!r || !one("#list[data-upload-to]") || one(".f-rename")) return;
-		const cell = r.matches(".fr") ? one(".fn", r) : r, a = one("a", cell), old = nameOf(r);
+		const el = model.element(r), cell = el.matches(".fr") ? one(".fn", el) : el, a = one("a", cell), old = r.name;
 		const f = doc.createElement("span"), i = doc.createElement("input");
 		f.className = "f-rename";
 		i.value = old;
@@ -162,7 +165,7 @@
 	let asked = 0;
 	const pane = () => one("#f-pane");
 	const details = async (r) => {
-		const my = ++asked, address = list().dataset.address + "?part=pane&details=" + encodeURIComponent(nameOf(r));
+		const my = ++asked, address = list().dataset.address + "?part=pane&details=" + encodeURIComponent(r.name);
 		const answer = await fetch(address);
 		if (!answer.ok || my !== asked) return;
 		const html = await answer.text(), t = doc.createElement("template");
@@ -180,10 +183,10 @@
 	let typed = "", typedAt = 0;
 	const plain = (s) => s.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
 	doc.addEventListener("keydown", (e) => {
-		const at = e.target instanceof Element && e.target.closest("#list .fr, #list .ft");
+		const el = e.target instanceof Element && e.target.closest("#list .fr, #list .ft"), at = el?.row;
 		if (!at || e.defaultPrevented || e.target.matches("input:not([type=checkbox])") || e.altKey) return;
 		const l = rows(), i = l.indexOf(at), ctrl = e.ctrlKey || e.metaKey;
-		const columns = at.matches(".ft") ? Math.max(1, l.filter((r) => r.offsetTop === at.offsetTop && r.parentNode === at.parentNode).length) : 1;
+		const columns = el.matches(".ft") ? Math.max(1, l.filter((r) => r.group === at.group && r.el.offsetTop === el.offsetTop).length) : 1;
 		const move = (n) => {
 			const to = l[Math.min(Math.max(n, 0), l.length - 1)];
 			if (e.shiftKey) { anchor ??= at; l.forEach((r) => tick(r, false)); range(to); count(); } else anchor = to;
@@ -195,24 +198,24 @@
 			ArrowDown: () => move(i + columns), ArrowUp: () => move(i - columns), Home: () => move(0), End: () => move(l.length - 1),
 			PageDown: () => move(i + page), PageUp: () => move(i - page),
 			Enter: () => { if (e.target.closest("a")) return false; linkOf(at).click(); },
-			" ": () => { if (e.target.matches("input")) return false; pane()?.dataset.item === nameOf(at) ? closePane() : details(at); },
+			" ": () => { if (e.target.matches("input")) return false; pane()?.dataset.item === at.name ? closePane() : details(at); },
 			F2: () => rename(at),
 			Delete: () => act("delete", chosen().length ? chosen() : [at]),
 			Backspace: () => { const up = all(".crumbs a").at(-1); if (up) up.click(); },
 			Escape: () => { if (closePane()) return; if (chosen().length) clear(); else return false; },
-			ContextMenu: () => { const b = at.getBoundingClientRect(); openMenu(at, b.left + 60, b.bottom); },
+			ContextMenu: () => { const b = el.getBoundingClientRect(); openMenu(at, b.left + 60, b.bottom); },
 		};
 		if (columns > 1) { keys.ArrowRight = () => move(i + 1); keys.ArrowLeft = () => move(i - 1); }
 		let act_ = keys[e.key];
 		if (ctrl) act_ = e.key.toLowerCase() === "a" ? () => { l.forEach((r) => tick(r, true)); count(); } : undefined;
 		else if (!act_ && e.key.length === 1) {
 			const late = Date.now() - typedAt > 900;
-			if (e.key.toLowerCase() === "x" && late) act_ = () => { tick(at, !box(at).checked); anchor = at; count(); };
+			if (e.key.toLowerCase() === "x" && late) act_ = () => { tick(at, !at.ticked); anchor = at; count(); };
 			else act_ = () => {
 				typed = late ? e.key : typed + e.key;
 				typedAt = Date.now();
 				const want = plain(typed), from = typed.length > 1 ? i : i + 1;
-				const hit = [...l.slice(from), ...l.slice(0, from)].find((r) => plain(nameOf(r)).startsWith(want));
+				const hit = [...l.slice(from), ...l.slice(0, from)].find((r) => (r.plain ??= plain(r.name)).startsWith(want));
 				if (hit) focusRow(hit);
 			};
 		}
@@ -226,12 +229,7 @@
 		const i = one("[data-f-filter] input[name=q]");
 		if (!i || !list()) return;
 		const words = plain(i.value).split(/\s+/).filter(Boolean);
-		let n = 0;
-		all("#list .fr, #list .ft").forEach((r) => {
-			const name = plain(nameOf(r));
-			r.hidden = !words.every((w) => name.includes(w));
-			if (!r.hidden) n++;
-		});
+		const n = model.hide((r) => !words.length || words.every((w) => (r.plain ??= plain(r.name)).includes(w)));
 		const nothing = one("#list .f-nothing");
 		if (nothing) { nothing.hidden = n > 0; const b = one("[data-text]", nothing); b.textContent = b.dataset.text.replace("{q}", i.value); }
 	};
@@ -240,18 +238,19 @@
 	// Rows are dragged onto a directory, or onto the way up.
 	let dragged;
 	on("pointerdown", "#list[data-upload-to] .fr", (e, r) => { if (e.pointerType === "mouse") r.draggable = !e.target.closest("input"); });
-	on("dragstart", "#list .fr, #list .ft", (e, r) => {
+	on("dragstart", "#list .fr, #list .ft", (e, t) => {
 		if (!one("#list[data-upload-to]")) return;
-		dragged = box(r).checked ? chosen() : [r];
+		const r = model.of(t);
+		dragged = r.ticked ? chosen() : [r];
 		e.dataTransfer.effectAllowed = "move";
-		e.dataTransfer.setData("application/x-havre", dragged.map(nameOf).join("/"));
-		dragged.forEach((d) => d.classList.add("is-dragged"));
+		e.dataTransfer.setData("application/x-havre", dragged.map((d) => d.name).join("/"));
+		dragged.forEach((d) => d.el?.classList.add("is-dragged"));
 	});
 	const target = (e) => {
 		const r = e.target instanceof Element && e.target.closest("#list .fr, #list .ft, .crumbs a");
 		if (!r) return null;
 		if (r.matches(".crumbs a")) return r.getAttribute("href").startsWith("/f/") ? r : null;
-		return one(".k-dir", r) && !dragged?.includes(r) ? r : null;
+		return one(".k-dir", r) && !dragged?.includes(r.row) ? r : null;
 	};
 	doc.addEventListener("dragover", (e) => {
 		if (!dragged) return;
@@ -265,10 +264,10 @@
 		endDrag();
 		if (!t) return;
 		e.preventDefault();
-		const address = t.matches("a") ? t.getAttribute("href") : linkOf(t).getAttribute("href");
+		const address = t.matches("a") ? t.getAttribute("href") : one("a", t).getAttribute("href");
 		const to = address.split("/").slice(3).map(decodeURIComponent).join("/");
 		const f = new URLSearchParams({ do: "move", to, base: one("#f-form").elements.base.value });
-		which.forEach((r) => f.append("item", nameOf(r)));
+		which.forEach((r) => f.append("item", r.name));
 		send(f);
 	});
 	const endDrag = () => { all(".is-target, .is-dragged").forEach((t) => t.classList.remove("is-target", "is-dragged")); dragged = undefined; };
@@ -281,24 +280,24 @@
 	});
 
 	// The whole name is in a tooltip where it does not fit.
-	on("pointerover", "#list .fn .name:not([title])", (e, t) => { const s = one(".stem", t) ?? t; if (s.scrollWidth > s.clientWidth) t.title = nameOf(t.closest(".fr")); });
+	on("pointerover", "#list .fn .name:not([title])", (e, t) => { const s = one(".stem", t) ?? t; if (s.scrollWidth > s.clientWidth) t.title = model.of(t).name; });
 
 	// The exact moment of a change is in a tooltip.
 	on("pointerover", "#list time:not([title])", (e, t) => { t.title = new Date(t.dateTime).toLocaleString(doc.documentElement.lang, { dateStyle: "full", timeStyle: "medium" }); });
 
 	// What others change is merged into the list: ticks stay, and a name that is being typed is left alone.
-	let kept;
+	let focused;
 	doc.addEventListener("htmx:beforeSwap", (e) => {
 		if (e.detail.target?.id !== "list") return;
 		if (one(".f-rename")) { e.detail.shouldSwap = false; return; }
-		kept = new Set(chosen().map(nameOf));
+		focused = list()?.contains(doc.activeElement) && doc.activeElement.matches(".fr") ? current?.name : undefined;
 	});
-	doc.addEventListener("htmx:afterSettle", () => {
-		if (!list()) return;
-		if (kept?.size) all("#list .fr, #list .ft").forEach((r) => { if (kept.has(nameOf(r))) tick(r, true); });
-		kept = undefined;
-		filter();
+	doc.addEventListener("htmx:afterSettle", (e) => {
+		if (!list() || !(e.detail.target?.id === "list" || e.detail.target?.contains(list()))) return;
 		prepare();
+		filter();
+		if (focused !== undefined && !list().contains(doc.activeElement)) focusRow(model.named(focused));
+		focused = undefined;
 	});
 	doc.addEventListener("DOMContentLoaded", prepare);
 	if (doc.readyState !== "loading") prepare();
