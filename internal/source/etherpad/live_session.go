@@ -103,6 +103,11 @@ func (f *follower) dial(ctx context.Context) (*socket.Conn, error) {
 	}
 	authorise(req, f.doc.Secrets)
 	req.Header.Set("User-Agent", f.client.UserAgent())
+	if f.doc.Secrets.User != "" {
+		if err := f.signIn(ctx, req.Header); err != nil {
+			return nil, err
+		}
+	}
 	client := f.client.Upgrader()
 	conn, err := socket.Dial(ctx, socket.Options{
 		Root: f.root, Version: f.engine, Header: req.Header, Do: f.client.Do, Client: client, MaxMessage: maxExport * 2,
@@ -129,6 +134,34 @@ func (f *follower) dial(ctx context.Context) (*socket.Conn, error) {
 		}
 	}
 	return nil, e
+}
+
+// maxCookies bounds what an instance can make us send back.
+const maxCookies = 4096
+
+// signIn asks for the pad's page, which counts against no limit, for the cookie by which the socket knows who it is: it does
+// not look at the name and password that came with it.
+func (f *follower) signIn(ctx context.Context, header http.Header) error {
+	resp, err := get(ctx, f.client, padURL(f.doc.Address.Instance, f.doc.Address.Name), f.doc.Secrets, "")
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode == http.StatusUnauthorized {
+		return errorFor(resp, head(resp), f.doc.Secrets)
+	}
+	cookies := header.Get("Cookie")
+	for _, c := range resp.Cookies() {
+		if cookies != "" {
+			cookies += "; "
+		}
+		cookies += c.Name + "=" + c.Value
+	}
+	if cookies != "" && len(cookies) <= maxCookies {
+		header.Set("Cookie", cookies)
+	}
+	source.Drain(resp.Body)
+	return nil
 }
 
 // ready is the message that joins the pad. What only one of the versions asks for does not disturb the other.

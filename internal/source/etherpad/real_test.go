@@ -25,11 +25,20 @@ func TestRealEtherpad(t *testing.T) {
 	t.Cleanup(c.CloseIdle)
 	t.Run("followed below a path", func(t *testing.T) { realFollow(t, s, c, etherpadtest.SubPath(t, s, "/etherpad")) })
 	t.Run("live and whole copies are the same", func(t *testing.T) { realSame(t, s, c) })
-	t.Run("killed while several write", func(t *testing.T) { realKilled(t, s, c) })
 	t.Run("restored", func(t *testing.T) { realRestore(t, s, c) })
 	t.Run("listed", func(t *testing.T) { listed(t, s, c) })
+	t.Run("killed while several write", func(t *testing.T) { realKilled(t, s, c) })
 	t.Run("reset", func(t *testing.T) { realReset(t, s, c) })
 	t.Run("limited", func(t *testing.T) { realLimited(t, s, c) })
+}
+
+// knownThere are the secrets for an instance that wants people to sign in; an open one does not look at them.
+var knownThere = source.Secrets{User: "zoé", Password: "été"}
+
+func closedPad(root, name string) source.Document {
+	d := padAt(root, name)
+	d.Secrets = knownThere
+	return d
 }
 
 func realFollow(t *testing.T, s *etherpadtest.Real, c *source.Client, root string) {
@@ -95,11 +104,24 @@ func realSame(t *testing.T, s *etherpadtest.Real, c *source.Client) {
 	}
 }
 
-// realKilled ends the server in the middle of what three write at once. What the server has in the end is what we have.
+// realKilled ends the server in the middle of what three write at once, and starts it again as one where people sign in.
+// What the server has in the end is what we have. A private pad of a group comes back, too.
 func realKilled(t *testing.T, s *etherpadtest.Real, c *source.Client) {
 	s.CreatePad(t, "cut", "début\n")
-	f := follow(t, New(), c, padAt(s.URL(), "cut"))
+	p := New()
+	f := follow(t, p, c, closedPad(s.URL(), "cut"))
 	f.wait("début")
+	group := field(t, s.API(t, "createGroup"), "groupID")
+	s.API(t, "createGroupPad", "groupID", group, "padName", "notes", "text", "entre nous\n")
+	secrets := knownThere
+	secrets.APIKey = source.Secret(s.APIKey())
+	private, err := p.List(t.Context(), c, collection(s.URL(), "group "+group, secrets))
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := follow(t, p, c, source.Document{Address: private[0].Address, Secrets: private[0].Secrets})
+	g.wait("entre nous")
+	s.Flush(t, "entre nous")
 	write := func(wait func(i int)) {
 		var all sync.WaitGroup
 		for _, name := range []string{"Zoé", "Bob", "Ada"} {
@@ -122,8 +144,14 @@ func realKilled(t *testing.T, s *etherpadtest.Real, c *source.Client) {
 			once()
 		}
 	})
+	s.Set(etherpadtest.Options{User: knownThere.User, Password: knownThere.Password.Reveal()})
 	s.Restart(t)
 	write(func(int) {})
+	s.API(t, "setText", "padID", group+"$notes", "text", "de retour\n")
+	g.wait("de retour")
+	if err := g.stop(); err != nil {
+		t.Error(err)
+	}
 	s.Author(t, "Zoé").Type("cut", "fin")
 	got := f.wait("fin")
 	if want := s.Text(t, "cut"); strings.TrimSpace(got.text) != strings.TrimSpace(want) {
@@ -175,9 +203,9 @@ func realRestore(t *testing.T, s *etherpadtest.Real, c *source.Client) {
 // realReset takes everything away from a pad that is followed. Nothing makes it again.
 func realReset(t *testing.T, s *etherpadtest.Real, c *source.Client) {
 	s.CreatePad(t, "lost", "ici\n")
-	f := follow(t, New(), c, padAt(s.URL(), "lost"))
+	f := follow(t, New(), c, closedPad(s.URL(), "lost"))
 	f.wait("ici")
-	s.Set(etherpadtest.Options{Limit: 10, Window: 2 * time.Second, Messages: 10})
+	s.Set(etherpadtest.Options{Limit: 10, Window: 2 * time.Second, Messages: 10, User: knownThere.User, Password: knownThere.Password.Reveal()})
 	s.Reset(t)
 	if got := reason(t, f.ended()); got != source.ReasonGone {
 		t.Errorf("it ended with %v", f.err)
@@ -193,10 +221,11 @@ func realLimited(t *testing.T, s *etherpadtest.Real, c *source.Client) {
 	for n, name := range recorded {
 		b := sample(t, strings.Split(name, "/")...)
 		to := restoreTo(s.URL(), fmt.Sprintf("limited%d", n))
+		to.Secrets = knownThere
 		if _, err := New().Restore(t.Context(), c, to, bytes.NewReader(b), int64(len(b))); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		followed = append(followed, follow(t, New(), c, source.Document{Address: to.Address}))
+		followed = append(followed, follow(t, New(), c, source.Document{Address: to.Address, Secrets: knownThere}))
 	}
 	for _, f := range followed {
 		f.waitFor(func(r received) bool { return r.text != "" })

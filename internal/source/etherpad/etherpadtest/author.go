@@ -218,6 +218,19 @@ func (a *Author) join(name string) (*padOf, error) {
 	header := http.Header{}
 	if a.server.user != "" {
 		header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(a.server.user+":"+a.server.password)))
+		page, err := http.NewRequestWithContext(ctx, http.MethodGet, a.server.PadURL(name), http.NoBody)
+		if err != nil {
+			return nil, err
+		}
+		page.Header = header.Clone()
+		resp, err := (&http.Client{Transport: a.server.transport}).Do(page)
+		if err != nil {
+			return nil, err
+		}
+		resp.Body.Close()
+		for _, c := range resp.Cookies() {
+			header.Add("Cookie", c.Name+"="+c.Value)
+		}
 	}
 	client := &http.Client{Transport: &http.Transport{DialContext: a.server.dial}}
 	conn, err := socket.Dial(ctx, socket.Options{Root: root, Client: client, Do: client.Do, Header: header})

@@ -52,7 +52,7 @@ func (f *Fake) handler() http.Handler {
 			return
 		}
 		w.Header().Set("X-Powered-By", "Express")
-		open := strings.HasPrefix(r.URL.Path, "/api") || r.URL.Path == "/stats" || r.URL.Path == "/health"
+		open := strings.HasPrefix(r.URL.Path, "/api") || r.URL.Path == "/stats" || r.URL.Path == "/health" || strings.HasPrefix(r.URL.Path, "/socket.io/")
 		if f.options.User != "" && !open {
 			user, password, _ := r.BasicAuth()
 			if user != f.options.User || password != f.options.Password {
@@ -102,6 +102,9 @@ func (f *Fake) pad(w http.ResponseWriter, r *http.Request, stopped <-chan struct
 		return
 	}
 	if kind == "" && !importing {
+		if f.options.User != "" { // who got here has signed in
+			w.Header().Set("Set-Cookie", "express_sid="+f.signedIn()+"; Path=/; HttpOnly; SameSite=Lax")
+		}
 		text(w, http.StatusOK, "<!doctype html>\n<html>\n<title>Etherpad</title>\n<div id=\"editorcontainerbox\"></div>\n<script src=\"../socket.io/socket.io.js\"></script>\n</html>\n")
 		return
 	}
@@ -124,6 +127,9 @@ func (f *Fake) pad(w http.ResponseWriter, r *http.Request, stopped <-chan struct
 	}
 	f.exportPad(w, r, name, rev, kind, session)
 }
+
+// signedIn is the cookie of who gave the right password.
+func (f *Fake) signedIn() string { return id("", f.address+f.options.User+f.options.Password, 32) }
 
 // counted writes the headers of the limit, and tells whether there is an answer.
 func (f *Fake) counted(w http.ResponseWriter) bool {

@@ -26,6 +26,7 @@ type fakeSocket struct {
 	pad      *fakePad
 	asked    string // the name it joined with
 	readOnly bool
+	stranger bool // on an instance that wants people to sign in
 	author   string
 	rev      int
 	lastTime int64 // of the change sent last
@@ -57,6 +58,9 @@ func (f *Fake) socket(w http.ResponseWriter, r *http.Request) {
 	}
 	ip, _, _ := net.SplitHostPort(r.RemoteAddr)
 	s := &fakeSocket{f: f, ws: ws, ip: ip, out: make(chan []byte, 4096)}
+	if c, err := r.Cookie("express_sid"); f.options.User != "" && (err != nil || c.Value != f.signedIn()) {
+		s.stranger = true
+	}
 	ws.SetReadLimit(map[bool]int64{true: 10000, false: 50000}[f.old()])
 	f.mu.Lock()
 	if f.sockets == nil {
@@ -281,7 +285,7 @@ func (s *fakeSocket) join(m *said) error {
 	if f.old() && (m.ProtocolVersion != 2 || m.Token == "") {
 		return nil // no answer at all
 	}
-	if m.PadID == "" || !f.old() && m.Token != "" && !validToken(m.Token) {
+	if s.stranger || m.PadID == "" || !f.old() && m.Token != "" && !validToken(m.Token) {
 		return deny()
 	}
 	f.joins++

@@ -105,8 +105,8 @@ func NewReal(o Options, dir string) (*Real, error) {
 	return r, r.start()
 }
 
-// Set changes the limits from the next start on.
-func (r *Real) Set(o Options) { r.options = o }
+// Set changes the settings, except for the port, from the next start on. Authors know the new password.
+func (r *Real) Set(o Options) { r.options, r.user, r.password = o, o.User, o.Password }
 
 func (r *Real) writeSettings() error {
 	o := r.options

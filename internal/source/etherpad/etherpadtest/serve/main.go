@@ -18,7 +18,7 @@ import (
 func main() {
 	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, "serve:", err)
-		os.Exit(1)                             //nolint:forbidigo // a program
+		os.Exit(1) //nolint:forbidigo // a program
 	}
 }
 
