@@ -278,6 +278,9 @@ func padAuthor(a etherpad.Author) string {
 	return "unnamed"
 }
 
+// padNames is how many authors of a session are named.
+const padNames = 5
+
 // padHistoryText is what a person reads.
 func padHistoryText(doc *padFile, pause time.Duration, p paint, zone *time.Location) (string, error) {
 	text, err := doc.AText(doc.Head())
@@ -305,6 +308,9 @@ func padHistoryText(doc *padFile, pause time.Duration, p paint, zone *time.Locat
 		}
 		if unnamed > 0 {
 			names = append(names, counted(int64(unnamed), "unnamed author"))
+		}
+		if more := len(names) - padNames; more > 1 {
+			names = append(names[:padNames], fmt.Sprintf("and %d more", more))
 		}
 		if len(s.Authors) == 0 {
 			names = []string{"the instance"}
