@@ -34,6 +34,7 @@ type access struct {
 	sessions map[string]*Session      // by hash of the token
 	until    time.Time                // when the next account expires; zero: none does
 	users    map[havre.UserID]store.User
+	readers  map[GrantPlace]Readers
 	folders  map[havre.FolderID]store.Folder
 	grants   map[havre.UserID][]store.Grant
 	reaches  map[reachKey]*reach
@@ -71,6 +72,7 @@ func (a *access) refresh(ctx context.Context) error {
 		}
 		a.version = v
 		a.users = map[havre.UserID]store.User{}
+		a.readers = map[GrantPlace]Readers{}
 		a.callers = map[string]*havre.Caller{}
 		a.sessions = map[string]*Session{}
 		a.devices = map[havre.DeviceID]bool{}

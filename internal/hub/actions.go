@@ -355,6 +355,9 @@ func (h *Hub) Restore(ctx context.Context, c *havre.Caller, at *Spot, plan *Rest
 	if len(changes) == 0 {
 		return nil, invalid("nothing is different today: there is nothing to restore")
 	}
+	if message == "" {
+		message = fmt.Sprintf(restoredFrom, at.Rev)
+	}
 	return h.do(ctx, c, at, message, changes)
 }
 

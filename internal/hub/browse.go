@@ -182,23 +182,14 @@ func (v *view) count(ctx context.Context, p svn.Path, rev svn.Revnum) (int, erro
 	return count, nil
 }
 
-// markConflicts finds the copies that clients make when two people change the same file:
-// "NAME (conflict, DEVICE, 2026-11-21 14.05.09).EXT" beside "NAME.EXT".
+// markConflicts finds the conflict copies that are beside their originals.
 func markConflicts(all []*Entry) {
 	names := make(map[string]bool, len(all))
 	for _, e := range all {
 		names[e.Name] = true
 	}
 	for _, e := range all {
-		i := strings.LastIndex(e.Name, " (conflict, ")
-		if i <= 0 {
-			continue
-		}
-		end := strings.IndexByte(e.Name[i:], ')')
-		if end < 0 {
-			continue
-		}
-		if original := e.Name[:i] + e.Name[i+end+1:]; names[original] {
+		if original := ConflictOriginal(e.Name); names[original] {
 			e.ConflictOf = original
 		}
 	}

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"github.com/havre-cloud/havre/internal/havre"
@@ -182,7 +183,7 @@ func (r *RestorePlan) Renames(then map[string]*Since, at *Spot) {
 
 // RestoreVersion makes an older version of the file at the spot the newest one; path is where it was then.
 func (h *Hub) RestoreVersion(ctx context.Context, c *havre.Caller, now *Spot, path svn.Path, rev svn.Revnum) (*Done, error) {
-	return h.do(ctx, c, now, "", []havre.Change{
+	return h.do(ctx, c, now, fmt.Sprintf(restoredFrom, rev), []havre.Change{
 		{Kind: havre.ChangeDelete, Path: now.Path, Base: now.Folder.Head},
 		{Kind: havre.ChangeCopy, Path: now.Path, Base: svn.InvalidRevnum, CopyFrom: svn.CopySource{Path: path, Rev: rev}},
 	})

@@ -47,6 +47,11 @@ type activityAct struct {
 	Count  int
 	Undo   bool
 	From   svn.Path // of a move: where it was
+
+	Restored bool
+	Conflict string // address where one decides, if it made a conflict copy
+	Other    string // who had changed the original
+	Original svn.Path
 }
 
 // What one page of the activity shows.
@@ -180,6 +185,8 @@ func (x *exchange) activityAct(at *hub.Spot, d *hub.Doing) activityAct {
 			a.Place = a.Place.Dir()
 		}
 	}
+	_, a.Restored = d.Restored()
+	x.findConflict(at, &a, d)
 	// New directories with what is in them are one thing each.
 	for _, t := range d.Things {
 		if len(a.Things) < activityThings {
@@ -191,9 +198,28 @@ func (x *exchange) activityAct(at *hub.Spot, d *hub.Doing) activityAct {
 	return a
 }
 
+// findConflict says so if somebody's client set a conflict copy beside a file that another had changed.
+func (x *exchange) findConflict(at *hub.Spot, a *activityAct, d *hub.Doing) {
+	for _, t := range d.Things {
+		original := hub.ConflictOriginal(t.Path.Name())
+		if t.What != hub.DeedAdded || original == "" {
+			continue
+		}
+		for _, p := range []svn.Path{t.Path, t.Path.Dir().Join(original)} {
+			spot, err := x.hub.Spot(x.ctx(), x.caller(), at.Folder.Name, p, svn.InvalidRevnum)
+			if err != nil || spot.Dir() {
+				return // somebody has decided already
+			}
+			a.Other = x.authorName(spot.Node.Changed.Author)
+		}
+		a.Conflict, a.Original = conflictAddress(at.Folder.Name, t.Path), t.Path.Dir().Join(original)
+		return
+	}
+}
+
 // join makes one act of two, b being the older one, if they belong together.
 func (a *activityAct) join(b *activityAct) bool {
-	if a.Author != b.Author || a.Device != b.Device || a.Place != b.Place || a.Deed != b.Deed || a.Mixed || b.Mixed || a.Undo || b.Undo ||
+	if a.Author != b.Author || a.Device != b.Device || a.Place != b.Place || a.Deed != b.Deed || a.Mixed || b.Mixed || a.Undo || b.Undo || a.Restored || b.Restored || a.Conflict != "" || b.Conflict != "" ||
 		a.Time.Sub(b.Time) > togetherFor || a.Deed == hub.DeedDeleted || a.Deed == hub.DeedMoved {
 		return false
 	}

@@ -138,12 +138,20 @@ func (s *Server) compare(x *exchange, at *hub.Spot, v *differenceView) error {
 	if v.Image {
 		return nil
 	}
-	var sides [2]string
+	var spots [2]*hub.Spot
 	for i, one := range []hub.Version{v.Old, v.New} {
-		spot, err := s.hub.Spot(x.ctx(), x.caller(), at.Folder.Name, one.Path, one.Rev)
-		if err != nil {
+		var err error
+		if spots[i], err = s.hub.Spot(x.ctx(), x.caller(), at.Folder.Name, one.Path, one.Rev); err != nil {
 			return err
 		}
+	}
+	return s.compareSpots(x, v, spots)
+}
+
+// compareSpots reads both sides and compares them if they are text.
+func (s *Server) compareSpots(x *exchange, v *differenceView, spots [2]*hub.Spot) error {
+	var sides [2]string
+	for i, spot := range spots {
 		b, whole, err := s.hub.ReadSmall(x.ctx(), spot, maxCompared)
 		if err != nil {
 			return err

@@ -76,7 +76,7 @@ func (x *exchange) items(at *hub.Spot) ([]svn.Path, error) {
 // done says what happened, with the way back, and leads on.
 func (s *Server) done(x *exchange, at *hub.Spot, d *hub.Done, text, to string) error {
 	if n := len(d.Refused); n > 0 {
-		text += " " + x.t("files.refused", "n", n, "first", d.Refused[0].Path.Name(), "why", d.Refused[0].Text)
+		text += " " + x.t("files.refused", "n", n, "first", d.Refused[0].Path.Name(), "why", x.say(d.Refused[0].Said))
 	}
 	x.toast(text, &undo{
 		Action: folderAddress(at.Folder.Name, ""),

@@ -55,6 +55,7 @@ func (s *Server) table() []route {
 		s.logRoutes(),
 		s.settingsRoutes(),
 		s.historyRoutes(),
+		s.conflictRoutes(),
 		s.backupRoutes(),
 	)
 }

@@ -224,6 +224,7 @@ type restoreView struct {
 	Returning, Contents, Names, Newer []string
 	Count                             int
 	Devices                           int
+	People                            int
 	Folder                            bool // the whole folder
 }
 
@@ -278,6 +279,11 @@ func (s *Server) restoreQuestion(x *exchange, at *hub.Spot) error {
 	if state, err := s.hub.FolderState(x.ctx(), x.caller(), at.Folder.ID); err == nil {
 		r.Devices = state.Devices
 	}
+	readers, err := s.hub.Readers(x.ctx(), at)
+	if err != nil {
+		return err
+	}
+	r.People = readers.Count
 	v.Plan = r
 	return x.page("history/past", x.pastFrame(at, v))
 }

@@ -22,6 +22,15 @@ type versionsView struct {
 	Write   bool
 }
 
+// Older are the numbers of all versions but the newest, folded ones too.
+func (v *versionsView) Older() []int {
+	var numbers []int
+	for n := v.Count - 1; n > 0; n-- {
+		numbers = append(numbers, n)
+	}
+	return numbers
+}
+
 type versionGroup struct {
 	Title string
 	Rows  []versionRow
@@ -37,6 +46,8 @@ type versionRow struct {
 	View    string // addresses
 	Load    string
 	Where   string // the name it had then, if another
+	Folded  []versionRow
+	By      string // who made the folded ones
 }
 
 // versions lists the versions of the file at the spot as it is today; shown is the one on the page.
@@ -61,7 +72,10 @@ func (x *exchange) versions(at *hub.Spot, shown svn.Revnum) (*versionsView, erro
 	for i := len(list) - 1; i >= 0; i-- {
 		rows[i] = x.versionRow(at, v, list, i, numbers)
 	}
-	for _, r := range rows {
+	if err := x.amounts(at, rows); err != nil {
+		return nil, err
+	}
+	for _, r := range x.fold(rows) {
 		title := x.dayTitle(r.Time)
 		if n := len(v.Groups); n == 0 || v.Groups[n-1].Title != title {
 			v.Groups = append(v.Groups, versionGroup{Title: title})
