@@ -3,6 +3,7 @@ package web
 import (
 	"bytes"
 	"math/rand/v2"
+	"net/http"
 	"net/http/httptest"
 	"testing"
 	"time"
@@ -42,7 +43,7 @@ func BenchmarkReplay(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	x := &exchange{s: &Server{texts: all}, lang: "fr", zone: time.UTC, now: time.Now(), r: httptest.NewRequest("GET", "/", nil)}
+	x := &exchange{s: &Server{texts: all}, lang: "fr", zone: time.UTC, now: time.Now(), r: httptest.NewRequest(http.MethodGet, "/", nil)}
 	for b.Loop() {
 		rev := r.IntN(doc.Head())
 		x.newReplayLine(tr, rev)

@@ -113,7 +113,6 @@ type backupServer struct {
 	*testServer
 	pads, polls *testInstances
 	start       time.Time // of the meeting in the pad
-	rev         int       // of the pictures
 }
 
 // newBackupServer has the folders and documents of the pictures. maelle administers, tom writes, siobhan reads, and

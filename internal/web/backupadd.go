@@ -367,7 +367,7 @@ func (s *Server) backupAdd(x *exchange) error {
 // backupAddTicked begins to back up what is ticked.
 func (s *Server) backupAddTicked(x *exchange, list *hub.FoundList) error {
 	var chosen []int
-	ticked := x.r.PostForm["item"]
+	ticked := x.r.Form["item"]
 	for i := range list.Items {
 		f := &list.Items[i]
 		if (f.State == hub.FoundReady || f.State == hub.FoundChecking) && slices.Contains(ticked, strconv.Itoa(f.Index)) {

@@ -166,7 +166,7 @@ func (s *Server) saveBackupSetting(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	was := ""
+	var was string
 	switch key {
 	case "contact":
 		was, set.Contact = set.Contact, strings.TrimSpace(value)

@@ -21,7 +21,7 @@ func (s *Server) backupChange(x *exchange) error {
 	}
 	address := "/backups/" + url.PathEscape(string(d.ID))
 	ctx, caller, title := x.ctx(), x.caller(), d.Title
-	said := ""
+	var said string
 	switch x.r.PostFormValue("do") {
 	case "check":
 		err, said = s.hub.CheckSource(ctx, caller, d.ID), x.t("backups.checking", "name", title)

@@ -2,6 +2,7 @@ package web
 
 import (
 	"html/template"
+	"net/http"
 	"net/url"
 	"path"
 	"slices"
@@ -134,7 +135,7 @@ func (x *exchange) backupView(d *hub.Source) *backupView {
 		Place: placeWords(d.Folder, string(d.Path)), PlaceLink: folderAddress(d.Folder, string(d.Path)), AddedBy: x.authorName(d.AddedBy), Added: d.Added,
 		Strip: x.sourceDays(&d.Days),
 	}
-	if x.r.Method != "GET" {
+	if x.r.Method != http.MethodGet {
 		v.Here = id
 	}
 	v.Crumbs = []crumb{{x.t("backups.title"), "/backups"}, {hostOf(d.Address.Instance), "/backups?instance=" + url.QueryEscape(hostOf(d.Address.Instance))}}

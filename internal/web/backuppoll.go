@@ -112,10 +112,9 @@ func (s *Server) pollReplay(x *exchange, at *hub.Spot, r *replayView) (bool, err
 		}
 	}
 	r.What = x.t("backups.at.poll", "n", r.Shown, "of", r.Max)
-	switch {
-	case r.At == 0:
+	if r.At == 0 {
 		r.What += " · " + x.t("backups.first.copy")
-	default:
+	} else {
 		r.What += " · " + x.t("backups.changed", "n", r.Poll.Changes)
 	}
 	r.Spoken = r.Moment + ", " + r.What
@@ -135,7 +134,7 @@ func (s *Server) readPoll(x *exchange, at *hub.Spot, v *hub.Version) (*framadate
 	defer f.Close()
 	p, err := framadate.ReadPoll(io.Reader(f))
 	if err != nil {
-		return nil, nil //nolint:nilerr // what the file is, is not our failure: the page says that it cannot be read
+		return nil, nil // what the file is, is not our failure: the page says that it cannot be read
 	}
 	return p, nil
 }

@@ -74,7 +74,7 @@ func (s *Server) sourceReplay(x *exchange, d *hub.Source, v *backupView) (*repla
 	}
 	at, err := s.hub.Spot(x.ctx(), x.caller(), d.Folder, d.Files[i].Path, svn.InvalidRevnum)
 	if havre.CodeOf(err) == havre.CodeNotFound && err != nil {
-		return nil, nil
+		return nil, nil //nolint:nilerr // somebody deleted the file: the next run brings it back
 	}
 	if err != nil {
 		return nil, err
@@ -114,7 +114,7 @@ func (s *Server) padReplay(x *exchange, at *hub.Spot, r *replayView, given map[s
 	m, err := padMomentOf(pad.doc, r.At)
 	if err != nil {
 		v.Broken = x.t("backups.broken")
-		return nil, nil //nolint:nilerr // the file is damaged; the page says so
+		return nil, nil // the page says that the file is damaged
 	}
 	style, named := map[string]string{}, map[string]string{}
 	for i, a := range tr.authors {

@@ -34,15 +34,7 @@ type padRun struct {
 // maxShown is how many characters of a text are shown: those around the change.
 const maxShown = 40_000
 
-// padPiece is a run before it is known whose colour it has.
-type padPiece struct {
-	text    string
-	author  string // ID
-	class   string
-	removed bool
-}
-
-// moment is a revision as it is drawn.
+// padMoment is a revision as it is drawn.
 type padMoment struct {
 	text   *changeset.Text
 	gone   []etherpad.Removal
@@ -50,7 +42,7 @@ type padMoment struct {
 	counts map[string]int
 }
 
-// momentOf reads a revision: its text, what it removed, and where it wrote last.
+// padMomentOf reads a revision: its text, what it removed, and where it wrote last.
 func padMomentOf(doc *etherpad.Document, rev int) (*padMoment, error) {
 	m := &padMoment{caret: -1, counts: map[string]int{}}
 	var err error
@@ -269,21 +261,17 @@ func authorOf(pool *changeset.Pool, numbers []int32) string { return attribOf(po
 
 // formatOf returns classes for what the text has besides an author.
 func formatOf(pool *changeset.Pool, numbers []int32) string {
-	s := ""
+	var s strings.Builder
 	for _, n := range numbers {
-		a, _ := pool.Attrib(int(n))
-		switch a.Key {
-		case "bold", "italic", "underline":
-			if a.Value == "true" {
-				s += " " + a.Key
-			}
-		case "strikethrough":
-			if a.Value == "true" {
-				s += " strike"
-			}
+		switch a, _ := pool.Attrib(int(n)); {
+		case a.Value != "true":
+		case a.Key == "strikethrough":
+			s.WriteString(" strike")
+		case a.Key == "bold", a.Key == "italic", a.Key == "underline":
+			s.WriteString(" " + a.Key)
 		}
 	}
-	return s
+	return s.String()
 }
 
 // counters number the items of lists.

@@ -69,11 +69,6 @@ func (tr *track) head() int { return len(tr.times) - 1 }
 
 func (tr *track) time(i int) time.Time { return time.UnixMilli(tr.times[i]) }
 
-// bytes is about what it costs to keep.
-func (tr *track) bytes() int64 {
-	return int64(14*len(tr.times) + 100*len(tr.authors) + 8*len(tr.saved))
-}
-
 // next returns what is shown after the moment i, and how long to wait before, at so many times the speed
 // it was written with. skip makes pauses short.
 func (tr *track) next(i, speed int, skip bool) (to int, wait time.Duration) {
