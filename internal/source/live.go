@@ -55,11 +55,11 @@ type live struct {
 // is older. Its error is the context's.
 func (l *live) check(ctx context.Context) (Result, error) {
 	l.mu.Lock()
-	d := l.item.document(l.secrets, l.target)
+	d, complete := l.item.document(l.secrets), l.target.Complete(l.item)
 	l.fresh = nil
 	l.mu.Unlock()
 	r := Result{When: time.Now().UTC()}
-	got, err := l.follower.Fetch(ctx, l.client, d)
+	got, err := fetch(ctx, l.client, l.follower, d, complete)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err == nil {

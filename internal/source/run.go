@@ -102,7 +102,7 @@ type Saved struct {
 // the result, which is also item.Last. A context that ends leaves the item as it was and is the only error.
 func Check(ctx context.Context, c *Client, p Provider, secrets Secrets, target Target, item *Item) (Result, error) {
 	r := Result{When: time.Now().UTC()}
-	got, err := p.Fetch(ctx, c, item.document(secrets, target))
+	got, err := fetch(ctx, c, p, item.document(secrets), target.Complete(item))
 	if err == nil {
 		defer got.Close() //nolint:errcheck // what could be left lies in the temporary directory
 		err = take(ctx, target, item, got, &r)
@@ -111,12 +111,20 @@ func Check(ctx context.Context, c *Client, p Provider, secrets Secrets, target T
 }
 
 // document is the item as a provider is asked for it.
-func (i *Item) document(secrets Secrets, target Target) Document {
-	d := Document{Address: i.Address, Secrets: secrets, State: i.State}
-	if i.Name != "" && !target.Complete(i) {
-		d.State = nil // fetched anew, as if it had never been: the files are not there to be compared with
+func (i *Item) document(secrets Secrets) Document {
+	return Document{Address: i.Address, Secrets: secrets, State: i.State}
+}
+
+// fetch fetches a document. What is unchanged is fetched whole if not all files of the last copy are there any more: only
+// then, for without a state the provider cannot tell a suspect copy from a good one.
+func fetch(ctx context.Context, c *Client, p Provider, d Document, complete bool) (*Copy, error) {
+	got, err := p.Fetch(ctx, c, d)
+	if err != nil || !got.Unchanged || complete {
+		return got, err
 	}
-	return d
+	got.Close() //nolint:errcheck // it has no files
+	d.State = nil
+	return p.Fetch(ctx, c, d)
 }
 
 // noted completes a result and notes it, unless the context ended before there was one.

@@ -93,6 +93,19 @@ func TestCheckNeverReplacesGoodByBad(t *testing.T) {
 		if got := tree(t, dir)["Title.txt"]; got != "" {
 			t.Errorf("got %q", got)
 		}
+		// A file that is gone does not make a bad copy a good one.
+		instance.Set("one", "Title\nlast")
+		check(source.OutcomeChanged)
+		if err := d.Root().Remove("Title.html"); err != nil {
+			t.Fatal(err)
+		}
+		instance.Set("one", "")
+		check(source.OutcomeSuspect)
+		if got := tree(t, dir)["Title.txt"]; got != "Title\nlast" {
+			t.Errorf("got %q", got)
+		}
+		instance.Set("one", "Title\nlast")
+		check(source.OutcomeChanged)
 		// Files that are gone come back though nothing has changed.
 		if err := d.Root().Remove("Title.html"); err != nil {
 			t.Fatal(err)
