@@ -49,6 +49,7 @@ type cli struct {
 	Backup backupCmd `cmd:"" group:"alone" help:"Save pads, polls and sheets from any instance into a directory; no server is needed."`
 	Pad    padCmd    `cmd:"" group:"alone" help:"Look at the history of a saved pad, or bring it back to life."`
 	Poll   pollCmd   `cmd:"" group:"alone" help:"Bring a saved poll back to life."`
+	Sheet  sheetCmd  `cmd:"" group:"alone" help:"Bring a saved sheet back to life."`
 
 	Join      joinCmd      `cmd:"" group:"client" help:"Make this machine a device of the person who was invited."`
 	Add       addCmd       `cmd:"" group:"client" help:"Keep a directory of this machine the same as a shared folder."`

@@ -35,7 +35,7 @@ type restorer struct {
 	con      *console
 	provider source.Restorer
 	client   *source.Client
-	ext      string
+	ext      string // of its files; several with blanks between
 	one      string // "pad"
 	to       source.Recognised
 	// name returns under which name a file is restored where it is one of many; the old address may be unknown.
@@ -173,7 +173,7 @@ func (r *restorer) directory(ctx context.Context, dir, table string) error {
 		return err
 	}
 	if len(files) == 0 {
-		return &backupError{exitUsage, fmt.Sprintf("there are no %s files in %s", r.ext, shown(dir))}
+		return &backupError{exitUsage, fmt.Sprintf("there are no %s files in %s", strings.Join(r.exts, " or "), shown(dir))}
 	}
 	old := oldAddresses(dir)
 	before := r.readRestored(table)
@@ -266,7 +266,7 @@ func (r *restorer) files(dir string) ([]string, error) {
 			return err
 		case d.IsDir() && path != dir && strings.HasPrefix(d.Name(), "."):
 			return filepath.SkipDir
-		case d.Type().IsRegular() && filepath.Ext(path) == r.ext && !strings.Contains(d.Name(), " (suspect, ") && !strings.Contains(d.Name(), " (changed here, "):
+		case d.Type().IsRegular() && slices.Contains(strings.Fields(r.ext), filepath.Ext(path)) && !strings.Contains(d.Name(), " (suspect, ") && !strings.Contains(d.Name(), " (changed here, "):
 			relative, err := filepath.Rel(dir, path)
 			if err != nil {
 				return err

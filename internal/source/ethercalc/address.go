@@ -109,7 +109,8 @@ func At(u *url.URL) (source.Recognised, bool) {
 	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 		return source.Recognised{}, false
 	}
-	if root, room, _, ok := takeApart(u); ok {
+	// A directory, or one that is called like the program, is where an instance lives.
+	if root, room, _, ok := takeApart(u); ok && !strings.HasSuffix(u.Path, "/") && !hostHints.MatchString(room) {
 		return source.Recognised{Likelihood: source.Possible, Address: address(root, room)}, true
 	}
 	root := strings.ToLower(u.Scheme+"://"+u.Host) + strings.TrimSuffix(path.Clean("/"+u.Path), "/")

@@ -22,7 +22,7 @@ var sheetPage string
 
 var sheetTemplate = template.Must(template.New("sheet").Parse(sheetPage))
 
-// Format is the name and version of the JSON in which a book is kept.
+// Format is the name and version of the JSON in which a book is kept (docs/formats/poll.md).
 const Format = "havre-sheets/1"
 
 // container is a book in one file.
@@ -53,7 +53,7 @@ func (b *book) title(i int) string {
 	return fmt.Sprintf("Sheet%d", i+1)
 }
 
-// files makes all forms of a document: in SocialCalc's own format, or JSON for a book, as XLSX, HTML, and CSV for each
+// files makes all forms of a document: in SocialCalc's own format (".socialcalc"), or JSON for a book (".ethercalc"), as XLSX, HTML, and CSV for each
 // sheet. Equal sheets give equal bytes.
 func files(b *book) ([]source.File, error) {
 	var list []source.File
@@ -82,7 +82,7 @@ func files(b *book) ([]source.File, error) {
 		if err := encoder.Encode(c); err != nil {
 			return nil, err
 		}
-		add(".json", out.Bytes())
+		add(".ethercalc", out.Bytes())
 	}
 	add(".xlsx", workbook)
 	page, err := b.page()

@@ -426,11 +426,22 @@ func (b *book) copyOf(s state) *source.Copy {
 		panic(err) // nothing in it can fail
 	}
 	c.Unchanged, c.State, c.Title = true, data, strings.TrimPrefix(b.name, "=")
-	c.Summary = fmt.Sprintf("%d cells", s.cells())
+	count := 0
+	for _, r := range b.sheets() {
+		count += r.seen.Cells
+	}
+	c.Summary = plural(count, "cell")
 	if len(b.titles) > 0 {
-		c.Summary = fmt.Sprintf("%d sheets, %d cells", len(b.titles), s.cells())
+		c.Summary = plural(len(b.titles), "sheet") + ", " + c.Summary
 	}
 	return c
+}
+
+func plural(n int, word string) string {
+	if n == 1 {
+		return "1 " + word
+	}
+	return fmt.Sprintf("%d %ss", n, word)
 }
 
 // reasonOf returns why there is no answer, empty for no error and for one of another kind.

@@ -147,7 +147,7 @@ func aBook(t *testing.T, c *source.Client, server *ethercalctest.Server) {
 	server.Command(t, "year.2", "set B2 formula 'year.1'!B2*2")
 	d := document(server.URL, "=year")
 	first := fetch(t, c, d)
-	if first.Title != "year" || first.Summary != "2 sheets, 15 cells" {
+	if first.Title != "year" || first.Summary != "2 sheets, 7 cells" {
 		t.Errorf("%+v", first)
 	}
 	f, err := excelize.OpenReader(bytes.NewReader(read(t, first, ".xlsx")))
@@ -165,14 +165,14 @@ func aBook(t *testing.T, c *source.Client, server *ethercalctest.Server) {
 	if again := fetch(t, c, d); !again.Unchanged {
 		t.Errorf("it changed: %v, %s", again.Unchanged, again.Summary)
 	}
-	data := read(t, first, ".json")
+	data := read(t, first, ".ethercalc")
 	restored, err := ethercalc.New().Restore(t.Context(), c, at(t, server.URL+"/=next"), bytes.NewReader(data), int64(len(data)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	got := fetch(t, c, document(server.URL, restored.Address.Name))
-	if restored.Address.URL != server.URL+"/=next" || !bytes.Equal(read(t, got, ".1.csv"), read(t, first, ".1.csv")) || !strings.Contains(string(read(t, got, ".json")), `'next.1'!B2*2`) {
-		t.Errorf("restored to %+v:\n%s", restored, read(t, got, ".json"))
+	if restored.Address.URL != server.URL+"/=next" || !bytes.Equal(read(t, got, ".1.csv"), read(t, first, ".1.csv")) || !strings.Contains(string(read(t, got, ".ethercalc")), `'next.1'!B2*2`) {
+		t.Errorf("restored to %+v:\n%s", restored, read(t, got, ".ethercalc"))
 	}
 	_, err = ethercalc.New().Restore(t.Context(), c, at(t, server.URL+"/"), bytes.NewReader(data), int64(len(data)))
 	reason(t, err, source.ReasonExists)

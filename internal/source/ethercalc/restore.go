@@ -15,7 +15,7 @@ import (
 
 const socialCalc = "text/x-socialcalc"
 
-// Restore makes the sheet of a ".socialcalc" file, or the book of a ".json", in rooms of their own. The address names
+// Restore makes the sheet of a ".socialcalc" file, or the book of an ".ethercalc", in rooms of their own. The address names
 // the instance (see At), and the room, if it should have a certain name; else the instance gives it one. Nothing that exists is
 // written to. If something goes wrong after the first room was made, what was made is returned with the error.
 func (*Provider) Restore(ctx context.Context, c *source.Client, to source.Recognised, file io.ReaderAt, size int64) (*source.Restored, error) {

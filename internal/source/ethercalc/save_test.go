@@ -107,3 +107,23 @@ func FuzzSave(f *testing.F) {
 		}
 	})
 }
+
+func TestAt(t *testing.T) {
+	for given, want := range map[string][2]string{
+		"https://calc.example.org":               {"https://calc.example.org", ""},
+		"https://calc.example.org/":              {"https://calc.example.org", ""},
+		"https://Example.org/ethercalc":          {"https://example.org/ethercalc", ""},
+		"https://example.org/sheets-of-us/":      {"https://example.org/sheets-of-us", ""},
+		"https://calc.example.org/budget":        {"https://calc.example.org", "budget"},
+		"https://example.org/ethercalc/=year":    {"https://example.org/ethercalc", "=year"},
+		"https://example.org/ethercalc/a%20room": {"https://example.org/ethercalc", "a room"},
+	} {
+		u, err := url.Parse(given)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r, ok := At(u); !ok || r.Address.Instance != want[0] || r.Address.Name != want[1] {
+			t.Errorf("%s is %+v, %v, want %q", given, r.Address, ok, want)
+		}
+	}
+}

@@ -192,7 +192,7 @@ func (r *restoring) firstStep(f *form, to source.Recognised, kind string) (url.V
 	if f.has("input[name=mail]") {
 		mail := to.Secrets.User
 		if !strings.Contains(mail, "@") || to.Secrets.Password != "" {
-			return nil, source.Errorf(source.ReasonRefused, "this instance wants an e-mail address of the poll's author, to which it sends the new addresses")
+			return nil, source.Errorf(source.ReasonRefused, "this instance sends the new addresses by mail and wants one of the poll's author: --user name@example.org gives it")
 		}
 		fields.Set("mail", mail)
 	}
