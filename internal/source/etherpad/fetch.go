@@ -258,7 +258,9 @@ func (f *fetch) suspect(now state, continues bool) string {
 	switch {
 	case !f.known:
 		return ""
-	case !continues && now.First != old.First && (now.Text != old.Text || now.Head < old.Head):
+	case !continues && now.Text == old.Text && now.Head < old.Head: // administrators can have that done
+		return fmt.Sprintf("the pad has the same text, but only %d of the %d revisions that were saved", now.Head+1, old.Head+1)
+	case !continues && now.First != old.First && now.Text != old.Text:
 		return fmt.Sprintf("another pad has this name now: it begins on %s, the one that was saved on %s", now.Began.Format(time.DateOnly), old.Began.Format(time.DateOnly))
 	case !continues && now.First != old.First:
 		return "" // brought back elsewhere or from a file, with the same text

@@ -325,6 +325,7 @@ func TestFetchSuspects(t *testing.T) {
 		{"made anew and long since written in", "another pad has this name now", newPadAt("demo", 59, "Welcome").write("a.2", 60, "other").write("a.2", 61, "others").write("a.2", 62, "much other text")},
 		{"another history", "the history of the pad is another", newPad("demo", "Welcome").write("a.1", 1, "one").write("a.2", 2, "one two").write("a.2", 3, "one two three")},
 		{"restored from a backup", "became shorter", newPad("demo", "Welcome").write("a.1", 1, "one")},
+		{"history made shorter", "only 2 of the 3 revisions", newPadAt("demo", 2, "Welcome").write("a.1", 2, "one two three")},
 		{"made anew with the same text", "", newPad("demo", "Hello").write("a.2", 60, "x").write("a.2", 61, "y").write("a.2", 62, "one two three")},
 		{"written in", "", good().write("a.2", 3, "one")},
 	} {
