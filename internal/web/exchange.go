@@ -37,6 +37,7 @@ type exchange struct {
 	now     time.Time
 	secret  string // what the token of forms is made from
 	says    *toast // the next page or fragment says it
+	tag     string // of the answer, if it is known before it is rendered
 }
 
 // ctx ends with the request.

@@ -1,6 +1,8 @@
 package web
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"html/template"
 	"net/url"
 	"slices"
@@ -22,6 +24,7 @@ type listing struct {
 	All         int // entries without the filter
 	Dirs, Files int // with it
 	Last        *hub.Act
+	sum         string        // of Rows
 	small       template.HTML // the small history
 	until       time.Time     // the words for times are right until then
 }
@@ -38,6 +41,7 @@ type listingKey struct {
 	sort, filter string
 	grid, writes bool
 	whole        bool
+	names        int // the version of people's names
 }
 
 // listings keeps the lists that were rendered last, within a bound of bytes.
@@ -77,6 +81,7 @@ func (s *Server) listing(x *exchange, at *hub.Spot, v *directoryView) (*listing,
 	key := listingKey{
 		folder: at.Folder.ID, path: string(at.Path), id: at.ID, shape: at.Shape(), lang: x.lang, zone: x.zone.String(),
 		sort: v.Sort, filter: v.Filter, grid: v.Grid, writes: v.Write, whole: v.Whole,
+		names: s.namesVersion(x.ctx()),
 	}
 	if l := s.listings.get(key, x.now); l != nil && at.ID != "" {
 		return l, nil
@@ -109,6 +114,8 @@ func (s *Server) listing(x *exchange, at *hub.Spot, v *directoryView) (*listing,
 	} else {
 		l.Rows = r.list(entries)
 	}
+	sum := sha256.Sum256([]byte(l.Rows))
+	l.sum = hex.EncodeToString(sum[:])
 	if l.small, err = s.smallHistory(x, at); err != nil {
 		return nil, err
 	}

@@ -158,8 +158,8 @@ type directoryView struct {
 	Here    string // the same with what was asked for: filter, order
 	Title   string
 	Crumbs  []crumb
-	List    *listing
-	Count   int // without the filter
+	List    *listing `json:"-"` // large: its sum stands for it in the page's tag
+	Count   int      // without the filter
 	Filter  string
 	Grid    bool
 	Whole   bool // all rows are elements, for who has no script
@@ -204,10 +204,23 @@ func (s *Server) directory(x *exchange, at *hub.Spot) error {
 	if err != nil {
 		return err
 	}
+	state := v.state(x)
 	if part == "list" {
+		if same, err := x.unchanged("list", v, state); same || err != nil {
+			return err
+		}
 		return x.fragment("files/directory", "file-list", v)
 	}
-	return x.page("files/directory", page{Title: v.Title, Nav: navFiles, At: "folder:" + at.Folder.Name, Crumbs: v.Crumbs, Data: v, Bare: v.Pane != nil || v.Access != nil})
+	p := page{Title: v.Title, Nav: navFiles, At: "folder:" + at.Folder.Name, Crumbs: v.Crumbs, Data: v, Bare: v.Pane != nil || v.Access != nil}
+	if v.Pane == nil && v.Access == nil { // whose words nobody lists
+		p.State = state
+	}
+	return x.page("files/directory", p)
+}
+
+// state is what the view does not say as JSON of the page's content.
+func (v *directoryView) state(x *exchange) any {
+	return []any{v.List.sum, v.List.All, v.List.Dirs, v.List.Files, v.At.Shape(), x.ago(v.Changed)}
 }
 
 func (s *Server) directoryView(x *exchange, at *hub.Spot) (*directoryView, error) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"html/template"
 	"io/fs"
@@ -21,6 +22,9 @@ type page struct {
 	Data   any     // for the template's "content"
 	Past   bool    // shows something other than now
 	Bare   bool    // no padding: the page arranges its whole width
+	// State, if not nil, is what Data does not say as JSON of the content, so that the page's tag is known
+	// before it is rendered. Words for times are part of it.
+	State any
 }
 
 // crumb is one step of the way to a page.
@@ -47,7 +51,45 @@ func (x *exchange) pageStatus(status int, name string, p page) error {
 	if err != nil {
 		return err
 	}
+	if p.State != nil && f.Toast == nil && status == http.StatusOK {
+		if same, err := x.unchanged(name, "layout", p, f); same || err != nil {
+			return err
+		}
+	}
 	return x.render(status, name, "layout", f)
+}
+
+// unchanged gives the answer a tag made from what decides it: the values, as JSON, and everything of the
+// request and the person that a template can ask for. It says whether the browser has the same, which it
+// is told then.
+func (x *exchange) unchanged(state ...any) (bool, error) {
+	h := sha256.New()
+	u, head := &x.session.User, x.r.Header
+	for _, v := range append(state,
+		x.s.epoch, x.lang, x.zone.String(), x.secret, x.r.URL.RequestURI(), head["Cookie"], x.htmx(),
+		u.ID, u.Name, u.DisplayName, u.Role, u.SecondFactor, u.Preferences, x.hub.ServerName(),
+	) {
+		if err := json.NewEncoder(h).Encode(v); err != nil {
+			return false, err
+		}
+	}
+	x.tag = `W/"` + base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:12]) + `"`
+	if !strings.Contains(head.Get("If-None-Match"), x.tag) {
+		return false, nil
+	}
+	x.htmlHeaders()
+	x.w.Header().Set("Etag", x.tag)
+	x.w.Header().Set("Cache-Control", "private, no-cache")
+	x.w.WriteHeader(http.StatusNotModified)
+	return true, nil
+}
+
+// htmlHeaders sets the headers of all pages and parts of pages.
+func (x *exchange) htmlHeaders() {
+	h := x.w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Language", x.lang)
+	h.Add("Vary", "Cookie, Accept-Language, Accept-Encoding, Hx-Request")
 }
 
 // fragment answers with one block of templates/NAME.html.
@@ -66,15 +108,16 @@ func (x *exchange) render(status int, name, block string, data any) error {
 			return err
 		}
 	}
+	x.htmlHeaders()
 	h := x.w.Header()
-	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Language", x.lang)
-	h.Add("Vary", "Cookie, Accept-Language, Accept-Encoding, Hx-Request")
 	// What a page has said not to be kept, for it shows a secret, is not.
 	keep := h.Get("Cache-Control") != "no-store"
 	if keep && status == http.StatusOK && (x.r.Method == http.MethodGet || x.r.Method == http.MethodHead) {
-		sum := sha256.Sum256(b.Bytes())
-		tag := `W/"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`
+		tag := x.tag
+		if tag == "" {
+			sum := sha256.Sum256(b.Bytes())
+			tag = `W/"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`
+		}
 		h.Set("Etag", tag)
 		h.Set("Cache-Control", "private, no-cache")
 		if strings.Contains(x.r.Header.Get("If-None-Match"), tag) {

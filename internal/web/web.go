@@ -16,6 +16,7 @@ package web
 
 import (
 	"context"
+	"crypto/rand"
 	"embed"
 	"fmt"
 	"log/slog"
@@ -60,6 +61,7 @@ type Server struct {
 	live      *live
 	names     fullNames
 	listings  listings
+	epoch     string // of this process: tags of pages are not those of another
 	thumbs    *thumbs
 	replays   *replays
 	problems  backupProblems
@@ -95,7 +97,7 @@ func New(h *hub.Hub, opts Options) (*Server, error) {
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{hub: h, opts: opts, log: opts.Logger, cross: http.NewCrossOriginProtection()}
+	s := &Server{hub: h, opts: opts, log: opts.Logger, cross: http.NewCrossOriginProtection(), epoch: rand.Text()}
 	shown, err := loaded()
 	if err != nil {
 		return nil, fmt.Errorf("web: %w", err)
