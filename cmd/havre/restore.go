@@ -35,8 +35,8 @@ type restorer struct {
 	con      *console
 	provider source.Restorer
 	client   *source.Client
-	ext      string // of its files; several with blanks between
-	one      string // "pad"
+	exts     []string // of its files
+	one      string   // "pad"
 	to       source.Recognised
 	// name returns under which name a file is restored where it is one of many; the old address may be unknown.
 	name func(path string, old *url.URL) (string, error)
@@ -266,7 +266,7 @@ func (r *restorer) files(dir string) ([]string, error) {
 			return err
 		case d.IsDir() && path != dir && strings.HasPrefix(d.Name(), "."):
 			return filepath.SkipDir
-		case d.Type().IsRegular() && slices.Contains(strings.Fields(r.ext), filepath.Ext(path)) && !strings.Contains(d.Name(), " (suspect, ") && !strings.Contains(d.Name(), " (changed here, "):
+		case d.Type().IsRegular() && slices.Contains(r.exts, filepath.Ext(path)) && !strings.Contains(d.Name(), " (suspect, ") && !strings.Contains(d.Name(), " (changed here, "):
 			relative, err := filepath.Rel(dir, path)
 			if err != nil {
 				return err

@@ -65,7 +65,7 @@ func (c *padRestoreCmd) Run(ctx context.Context, con *console) error {
 		return restoreError(err)
 	}
 	r := &restorer{
-		con: con, provider: provider, client: client, ext: ".etherpad", one: "pad", to: to,
+		con: con, provider: provider, client: client, exts: []string{".etherpad"}, one: "pad", to: to,
 		name: padName, address: func(instance, name string) source.Address {
 			return source.Address{Kind: source.KindEtherpad, Instance: instance, Name: name, URL: instance + "/p/" + url.PathEscape(name)}
 		},

@@ -1,10 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	"strings"
 
-	"github.com/havre-cloud/havre/internal/source"
+	"github.com/havre-cloud/havre/internal/source/framadate"
 )
 
 type pollCmd struct {
@@ -14,7 +14,8 @@ type pollCmd struct {
 type pollRestoreCmd struct {
 	restoreFlags
 	Path     string `arg:"" name:"file|dir" type:"path" help:"A .json file of a poll, as havre backup saves it, or a directory of them."`
-	Instance string `arg:"" help:"The Framadate instance."`
+	Instance string `arg:"" help:"The Framadate instance, or the address that the poll should have there."`
+	Mail     string `placeholder:"ADDRESS" help:"The author's mail address, for instances that send them mail; it is not in the files."`
 }
 
 // Help is the text below the usage.
@@ -28,6 +29,8 @@ Examples:
     havre poll restore "Summer party.json" https://polls.example.org
     havre poll restore ~/Polls https://polls.example.org
 
+It takes a request for each vote and comment, two in a second at most.
+
 ` + restoreExitCodes
 }
 
@@ -37,26 +40,18 @@ func (c *pollRestoreCmd) Run(ctx context.Context, con *console) error {
 	if err != nil {
 		return err
 	}
-	provider, err := restorerOf(source.KindFramadate)
+	to, ok := framadate.At(u)
+	if !ok {
+		return &backupError{exitUsage, "that is no address of a Framadate"}
+	}
+	given, err := c.secrets(con)
 	if err != nil {
 		return err
 	}
-	to := source.Recognised{Address: source.Address{Kind: source.KindFramadate}}
-	to.Address.Instance = strings.TrimSuffix(strings.ToLower(u.Scheme+"://"+u.Host)+u.EscapedPath(), "/")
-	to.Address.URL = to.Address.Instance
-	if to.Secrets, err = c.secrets(con); err != nil {
-		return err
+	to.Secrets.User, to.Secrets.Password = cmp.Or(given.User, to.Secrets.User), cmp.Or(given.Password, to.Secrets.Password)
+	if c.Mail != "" {
+		to.Secrets.User = c.Mail
 	}
-	r := &restorer{con: con, provider: provider, client: newRestoreClient(con, c.backupFlags), ext: ".json", one: "poll", to: to}
+	r := &restorer{con: con, provider: framadate.New(), client: newRestoreClient(con, c.backupFlags), exts: []string{".json"}, one: "poll", to: to}
 	return r.run(ctx, c.Path, c.Table)
-}
-
-// restorerOf returns the provider that brings documents of a kind back.
-func restorerOf(kind source.Kind) (source.Restorer, error) {
-	for _, p := range providers() {
-		if r, ok := p.(source.Restorer); ok && p.Kind() == kind {
-			return r, nil
-		}
-	}
-	return nil, &backupError{exitFailed, "this program does not bring documents of that kind back"}
 }

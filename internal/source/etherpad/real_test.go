@@ -25,6 +25,7 @@ func TestRealEtherpad(t *testing.T) {
 	t.Cleanup(c.CloseIdle)
 	t.Run("followed below a path", func(t *testing.T) { realFollow(t, s, c, etherpadtest.SubPath(t, s, "/etherpad")) })
 	t.Run("live and whole copies are the same", func(t *testing.T) { realSame(t, s, c) })
+	t.Run("fetched", func(t *testing.T) { fetchStory(t, s, c) })
 	t.Run("restored", func(t *testing.T) { realRestore(t, s, c) })
 	t.Run("listed", func(t *testing.T) { listed(t, s, c) })
 	t.Run("killed while several write", func(t *testing.T) { realKilled(t, s, c) })
