@@ -29,7 +29,9 @@ type backupShow struct {
 	mu      sync.Mutex // guards what follows
 	total   int
 	counts  map[source.Outcome]int
-	dropped int
+	dropped int // addresses of files that are not looked at any more
+	// unanswered are those of them that might be documents.
+	unanswered int
 	// forbidden says that an address leads to a private network.
 	forbidden bool
 	busy      []string // instances with which somebody is talking
@@ -150,6 +152,10 @@ func (s *backupShow) done(r *backupRecord, result source.Result) {
 	s.free(r)
 	if r.dropped != "" {
 		s.dropped++
+		if result.Error != "" && result.Reason != source.ReasonForeign {
+			s.unanswered++
+			s.line(r, "left out", result)
+		}
 		return
 	}
 	s.counts[result.Outcome]++
@@ -223,8 +229,11 @@ func (s *backupShow) summary(records []*backupRecord, dir string, now time.Time)
 	if total > 0 {
 		fmt.Fprintf(s.con.out, "%s in %s: %s.\n", counted(int64(total), "document"), shown(dir), strings.Join(parts, ", "))
 	}
-	if s.dropped > 0 {
-		fmt.Fprintf(s.con.out, "%s of what was found turned out to be something else, or did not answer.\n", counted(int64(s.dropped), "link"))
+	if n := s.dropped - s.unanswered; n > 0 {
+		fmt.Fprintf(s.con.out, "%s of what was found turned out to be something else.\n", counted(int64(n), "link"))
+	}
+	if s.unanswered > 0 {
+		fmt.Fprintf(s.con.out, "%s left out for nobody said what it is; a document whose address is typed is kept.\n", counted(int64(s.unanswered), "link"))
 	}
 	return s.verdict()
 }

@@ -154,7 +154,7 @@ func TestBackupTakesAddressesOutOfFiles(t *testing.T) {
 	want(t, out.String(), 0, 0, "answers", "unknown", "3 documents")
 
 	text, code := n.run(t.Context(), backupSaveCmd{From: []string{list}})
-	want(t, text, code, exitOK, "2 new", "1 link of what was found")
+	want(t, text, code, exitOK, "2 new", "left out", "1 link left out")
 	text, code = n.run(t.Context(), backupSaveCmd{From: []string{n.dir}})
 	want(t, text, code, exitOK, "2 unchanged")
 }
