@@ -12,13 +12,14 @@ import (
 )
 
 type folderCmd struct {
-	Add  folderAddCmd  `cmd:"" help:"Add a folder: a new, empty Subversion repository."`
+	Add  folderAddCmd  `cmd:"" help:"Add a folder: a new Subversion repository, or one on another server."`
 	List folderListCmd `cmd:"" help:"List the folders and who may do what."`
 
 	Adopt     folderAdoptCmd     `cmd:"" help:"Make a folder of a Subversion repository that is there."`
 	Rename    folderRenameCmd    `cmd:"" help:"Give a folder another name."`
 	Archive   folderArchiveCmd   `cmd:"" help:"Put a folder away; nothing is lost."`
 	Unarchive folderUnarchiveCmd `cmd:"" help:"Take an archived folder back into use."`
+	Login     folderLoginCmd     `cmd:"" help:"Say with what password a folder's Subversion server is reached."`
 	Quota     folderQuotaCmd     `cmd:"" help:"Bound what a folder's files may take."`
 }
 
@@ -37,12 +38,14 @@ func (folderCmd) Help() string { return folderHelp }
 
 type folderAddCmd struct {
 	dataFlag
+	loginFlags
 	Name  string   `arg:"" help:"The folder's name, without a slash."`
+	Svn   string   `placeholder:"URL" help:"The folder is a repository on another Subversion server, or a directory in it."`
 	Grant []string `placeholder:"USER=RIGHT" sep:"none" help:"Give a user a right: read, write or manage."`
 }
 
 // Help is the text below the usage.
-func (folderAddCmd) Help() string { return folderHelp }
+func (folderAddCmd) Help() string { return remoteHelp + folderHelp }
 
 // Run executes the command.
 func (c *folderAddCmd) Run(ctx context.Context, con *console) error {
@@ -56,7 +59,12 @@ func (c *folderAddCmd) Run(ctx context.Context, con *console) error {
 	if err != nil {
 		return err
 	}
-	folder, err := a.addFolder(ctx, c.Name)
+	var folder *store.Folder
+	if c.Svn != "" {
+		folder, err = c.addRemote(ctx, con, a)
+	} else {
+		folder, err = a.addFolder(ctx, c.Name)
+	}
 	if err != nil {
 		return err
 	}
@@ -65,7 +73,11 @@ func (c *folderAddCmd) Run(ctx context.Context, con *console) error {
 			return err
 		}
 	}
-	fmt.Fprintf(con.out, "%s is a folder now. Its Subversion repository:\n\n    %s\n", shown(folder.Name), fileURL(a.RepositoryDir(folder)))
+	where := folder.RemotePlace()
+	if where == "" {
+		where = fileURL(a.RepositoryDir(folder))
+	}
+	fmt.Fprintf(con.out, "%s is a folder now. Its Subversion repository:\n\n    %s\n", shown(folder.Name), where)
 	return nil
 }
 
@@ -91,7 +103,7 @@ func (c *folderListCmd) Run(ctx context.Context, con *console) error {
 		if err != nil {
 			return err
 		}
-		rows = append(rows, []string{shown(folders[i].Name), rights, shown(a.RepositoryDir(&folders[i])), conditionOf(&folders[i])})
+		rows = append(rows, []string{shown(folders[i].Name), rights, shown(repositoryOf(a, &folders[i])), conditionOf(&folders[i])})
 	}
 	_, err = fmt.Fprint(con.out, table(rows))
 	return err

@@ -197,6 +197,8 @@ func conditionOf(f *store.Folder) string {
 		return "archived"
 	case f.AdoptedDir() != "":
 		return "adopted"
+	case f.RemoteURL() != "":
+		return "on another server"
 	}
 	return ""
 }

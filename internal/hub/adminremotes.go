@@ -87,7 +87,7 @@ func (a *Admin) tryRemote(ctx context.Context, address string, login *RemoteLogi
 		Content: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader("")), nil },
 	}}})
 	if e, ok := errors.AsType[*svn.RefusedError](err); ok && e.Refusal != svn.RefusedSignIn {
-		return "", "", "", invalid("the server lets us read there, and not write: %s", e.Text)
+		return "", "", "", invalid("the server lets us read there, and not write: %s", oneLine(e.Text))
 	}
 	if err != nil {
 		return "", "", "", explainRemote(err)
@@ -118,11 +118,11 @@ func explainRemote(err error) error {
 	if e, ok := errors.AsType[*svn.RefusedError](err); ok {
 		switch e.Refusal {
 		case svn.RefusedSignIn:
-			return invalid("the Subversion server does not let us in: %s", e.Text)
+			return invalid("the Subversion server does not let us in: %s", oneLine(e.Text))
 		case svn.RefusedAccess:
-			return invalid("there is no right to read there: %s", e.Text)
+			return invalid("there is no right to read there: %s", oneLine(e.Text))
 		}
-		return invalid("the Subversion server refuses: %s", e.Text)
+		return invalid("the Subversion server refuses: %s", oneLine(e.Text))
 	}
 	if e, ok := errors.AsType[*svn.NotFoundError](err); ok {
 		return invalid("there is no directory %s in the repository", show(e.Path))

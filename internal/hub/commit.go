@@ -169,7 +169,7 @@ func (p *plan) refuse(err error) (bool, error) {
 		return true, nil
 	}
 	if e, ok := errors.AsType[*svn.RefusedError](err); ok {
-		return false, havre.Errorf(havre.CodeInvalid, "the Subversion repository does not take it: %s", e.Text)
+		return false, havre.Errorf(havre.CodeInvalid, "the Subversion repository does not take it: %s", oneLine(e.Text))
 	}
 	if has[*svn.NotFoundError](err) || has[*svn.NotDirError](err) || has[*svn.NotFileError](err) {
 		return false, nil

@@ -183,7 +183,7 @@ func (r *remote) explain(err error) error {
 func (r *remote) explainRead(err error) error {
 	err = r.explain(err)
 	if e, ok := errors.AsType[*svn.RefusedError](err); ok {
-		return havre.Errorf(havre.CodeUnavailable, "the Subversion server refuses: %s", e.Text)
+		return havre.Errorf(havre.CodeUnavailable, "the Subversion server refuses: %s", oneLine(e.Text))
 	}
 	return err
 }
@@ -338,3 +338,6 @@ type learner interface {
 }
 
 func (r *remote) learn(n *svn.Node, sha1 []byte) { r.hashes.add(n, sha1) }
+
+// oneLine is what a server says, which may have been written for a terminal.
+func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }

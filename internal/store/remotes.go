@@ -18,6 +18,15 @@ func (f *Folder) RemoteURL() string {
 	return url
 }
 
+// RemotePlace is RemoteURL with the folder's directory in the repository, for people.
+func (f *Folder) RemotePlace() string {
+	url := f.RemoteURL()
+	if url == "" || f.Prefix == "" {
+		return url
+	}
+	return url + "/" + string(f.Prefix)
+}
+
 // RemoteRecord is what is known of a repository on another server.
 type RemoteRecord struct {
 	Location   string // of the folders in it

@@ -38,7 +38,7 @@ func (x *exchange) folderRows(states []hub.FolderStatus) []adminFolder {
 		f := &states[i]
 		r := adminFolder{
 			Name: f.Folder.Name, Link: adminFolderAddress(f.Folder.Name), Devices: len(f.Replicas), Worst: f.Worst(),
-			Changed: f.Changed, Bytes: -1, Archived: !f.Folder.Archived.IsZero(), Adopted: f.Folder.AdoptedDir(),
+			Changed: f.Changed, Bytes: -1, Archived: !f.Folder.Archived.IsZero(), Adopted: f.Folder.AdoptedDir() + f.Folder.RemoteURL(),
 			Problem: f.Problem != nil, Quota: f.Folder.Quota,
 		}
 		if f.Measure.Rev >= 0 {

@@ -220,11 +220,14 @@ func (s *Server) folderWith(x *exchange, tab string, status int, change func(*fo
 	p.TrashDays = guard.TrashDays
 	if p.Admin {
 		p.Dir = x.admin().RepositoryDir(&f.Folder)
+		if url := f.Folder.RemoteURL(); url != "" {
+			p.Dir = url
+		}
 	}
 	if f.Problem != nil {
 		p.Problem = x.t("admin.folder.broken")
 		if p.Admin {
-			p.Problem = f.Problem.Error()
+			p.Problem = cmp.Or(x.told(f.Problem), f.Problem.Error())
 		}
 	} else if tab == "storage" {
 		if p.Measure, err = x.hub.MeasureFolder(x.ctx(), f); err != nil {

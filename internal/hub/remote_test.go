@@ -1,0 +1,214 @@
+package hub
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/havre-cloud/havre/internal/havre"
+	"github.com/havre-cloud/havre/internal/store"
+	"github.com/havre-cloud/havre/svn"
+)
+
+// subversionServer is a svnserve with one repository that has two people.
+type subversionServer struct {
+	t         *testing.T
+	repo, url string
+	port      int
+	cmd       *exec.Cmd
+}
+
+func newSubversionServer(t *testing.T) *subversionServer {
+	t.Helper()
+	root := t.TempDir()
+	s := &subversionServer{t: t, repo: filepath.Join(root, "plans")}
+	run(t, "svnadmin", "create", s.repo)
+	for name, text := range map[string]string{
+		"svnserve.conf": "[general]\nanon-access = none\nauth-access = write\npassword-db = passwd\nauthz-db = authz\n",
+		"passwd":        "[users]\nhavre = very secret\nreader = 2\n",
+		"authz":         "[/]\nhavre = rw\nreader = r\n",
+	} {
+		if err := os.WriteFile(filepath.Join(s.repo, "conf", name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.port = l.Addr().(*net.TCPAddr).Port
+	l.Close()
+	s.url = fmt.Sprintf("svn://127.0.0.1:%d/plans", s.port)
+	run(t, "svn", "mkdir", "-q", "-m", "layout", "file://"+s.repo+"/trunk")
+	s.start()
+	t.Cleanup(s.stop)
+	return s
+}
+
+func (s *subversionServer) start() {
+	s.t.Helper()
+	s.cmd = exec.Command("svnserve", "-d", "-T", "--foreground", "--listen-host", "127.0.0.1", "--listen-port", fmt.Sprint(s.port), "-r", filepath.Dir(s.repo))
+	if err := s.cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	for {
+		conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", s.port))
+		if err == nil {
+			conn.Close()
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+func (s *subversionServer) stop() {
+	_ = s.cmd.Process.Kill() // it may have been stopped by the test
+	_ = s.cmd.Wait()
+}
+
+// TestRemoteFolder has a folder in a directory of a repository on another server, which goes away and comes back.
+func TestRemoteFolder(t *testing.T) {
+	s := newSubversionServer(t)
+	w := newWorld(t)
+	ada := w.join("ada", "laptop", havre.RightNone)
+	a := w.console()
+	f := ok(a.AddRemoteFolder(t.Context(), "Plans", s.url+"/trunk", RemoteLogin{User: "havre", Password: "very secret"}))(t)
+	if f.Prefix != "trunk" || f.RemoteURL() != s.url {
+		t.Errorf("the folder is /%s of %s", f.Prefix, f.RemoteURL())
+	}
+	if err := a.Grant(t.Context(), "Plans", "ada", havre.RightWrite); err != nil {
+		t.Fatal(err)
+	}
+	w.access.forget()
+	scope := havre.Scope{Folder: f.ID}
+	commit := func(id, path, text string, base svn.Revnum) (*havre.CommitResult, error) {
+		return w.Commit(t.Context(), ada, scope, &havre.Commit{ID: id, Message: "by hand", Changes: []havre.Change{put(path, text, base)}})
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	seen := make(chan string, 16)
+	ended := make(chan error, 1)
+	follow := func(since svn.Revnum) {
+		go func() {
+			ended <- w.Follow(ctx, ada, scope, since, f.Repository, func(r *havre.Revision) error {
+				for _, op := range r.Ops {
+					seen <- fmt.Sprintf("%d %s=%s", r.Rev, op.Path, op.Content)
+				}
+				return nil
+			})
+		}()
+	}
+	follow(1)
+	want := func(what string) {
+		t.Helper()
+		select {
+		case got := <-seen:
+			if got != what {
+				t.Errorf("the follower was sent %q, want %q", got, what)
+			}
+		case err := <-ended:
+			t.Fatalf("following ended: %v", err)
+		}
+	}
+	if got := ok(commit("one", "a.txt", "1", svn.InvalidRevnum))(t); got.Rev != 2 || len(got.Refused) > 0 {
+		t.Errorf("committed: %+v", got)
+	}
+	want("2 a.txt=") // its own
+	if got := ok(commit("one", "a.txt", "1", svn.InvalidRevnum))(t); got.Rev != 2 {
+		t.Errorf("a repeated commit made r%d", got.Rev)
+	}
+	if got := run(t, "svn", "log", "-q", "-r2", "file://"+s.repo); !strings.Contains(got, "r2 | havre |") {
+		t.Errorf("svn log says %s", got)
+	}
+	if got := run(t, "svn", "log", "-r2", "file://"+s.repo); !strings.Contains(got, "by hand\n\n(ada, havre)") {
+		t.Errorf("svn log says %s", got)
+	}
+	run(t, "svnmucc", "-m", "", "-U", "file://"+s.repo+"/trunk", "mkdir", "d", "cp", "2", "a.txt", "d/copy.txt")
+	want("3 d=")
+	want("3 d/copy.txt=1")
+	got := ok(commit("two", "a.txt", "2", 1))(t)
+	if len(got.Refused) != 1 || got.Refused[0].Reason != havre.RefusedOutOfDate {
+		t.Errorf("a change that is out of date: %+v", got)
+	}
+
+	s.stop()
+	if err := <-ended; havre.CodeOf(err) != havre.CodeUnavailable || !strings.Contains(err.Error(), "does not answer") {
+		t.Errorf("while the server is away following ends with %v", err)
+	}
+	_, err := commit("three", "b.txt", "3", svn.InvalidRevnum)
+	wantCode(t, err, havre.CodeUnavailable)
+	if left := ok(w.Folders(t.Context(), ada))(t); len(left) != 0 {
+		t.Errorf("folders: %+v", left)
+	}
+	s.start()
+	for {
+		got, err := commit("three", "b.txt", "3", svn.InvalidRevnum)
+		if err == nil {
+			if got.Rev != 4 {
+				t.Errorf("afterwards r%d is made", got.Rev)
+			}
+			break
+		}
+		wantCode(t, err, havre.CodeUnavailable)
+	}
+	follow(3)
+	want("4 b.txt=")
+	run(t, "svnadmin", "verify", "-q", s.repo)
+
+	// The password is nowhere to be read.
+	db := ok(os.ReadFile(filepath.Join(w.dir, "havre.db")))(t)
+	wal, _ := os.ReadFile(filepath.Join(w.dir, "havre.db-wal"))
+	if strings.Contains(string(db)+string(wal), "very secret") {
+		t.Error("the password is in the database")
+	}
+	wantCode(t, a.SetRemoteLogin(t.Context(), "Plans", RemoteLogin{User: "havre", Password: "wrong"}), havre.CodeInvalid)
+	if err := a.SetRemoteLogin(t.Context(), "Plans", RemoteLogin{User: "havre", Password: "very secret"}); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestRemoteFolderRefused(t *testing.T) {
+	s := newSubversionServer(t)
+	w := newWorld(t)
+	a := w.console()
+	good := RemoteLogin{User: "havre", Password: "very secret"}
+	for _, tt := range []struct {
+		name, url string
+		login     RemoteLogin
+		code      havre.Code
+		words     string
+	}{
+		{"wrong password", s.url, RemoteLogin{User: "havre", Password: "x"}, havre.CodeInvalid, "does not let us in"},
+		{"no name", s.url, RemoteLogin{}, havre.CodeInvalid, "does not let us in"},
+		{"may not write", s.url, RemoteLogin{User: "reader", Password: "2"}, havre.CodeInvalid, "and not write"},
+		{"no repository", s.url + "x", good, havre.CodeInvalid, "there is no repository"},
+		{"no directory", s.url + "/branches", good, havre.CodeInvalid, "there is no directory"},
+		{"nobody there", "svn://127.0.0.1:1/plans", good, havre.CodeUnavailable, "does not answer"},
+		{"no such scheme", "ftp://127.0.0.1/plans", good, havre.CodeInvalid, "begins with svn://"},
+		{"nothing", "", good, havre.CodeInvalid, ""},
+	} {
+		_, err := a.AddRemoteFolder(t.Context(), "X "+tt.name, tt.url, tt.login)
+		wantCode(t, err, tt.code)
+		if err != nil && !strings.Contains(err.Error(), tt.words) {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+	}
+	ok(a.AddRemoteFolder(t.Context(), "Plans", s.url, good))(t)
+	_, err := a.AddRemoteFolder(t.Context(), "Again", s.url+"/trunk", good)
+	wantCode(t, err, havre.CodeExists)
+	if head := strings.TrimSpace(run(t, "svnlook", "youngest", s.repo)); head != "1" {
+		t.Errorf("trying made r%s", head)
+	}
+	if left := run(t, "svnadmin", "lstxns", s.repo); left != "" {
+		t.Errorf("trying left transactions behind: %s", left)
+	}
+	if _, err := w.repos.get(store.Remote + "svn://127.0.0.1/nobody knows it"); err == nil {
+		t.Error("a repository that no folder is in was opened")
+	}
+}
