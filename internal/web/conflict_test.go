@@ -77,3 +77,16 @@ func TestVersionsInWords(t *testing.T) {
 	}
 	wantText(t, s.get("tom", folderAddress("Projets", project)+"?at=r1&restore"), "people and 0 devices.")
 }
+
+// TestBesideTheList: how many people reach the directory, and how many deleted files can come back.
+func TestBesideTheList(t *testing.T) {
+	s := newTestServer(t)
+	at := folderAddress("Projets", project)
+	wantText(t, s.get("tom", at), "people</span></a>", `id="f-quick"`, "?deleted=count")
+	before := s.get("tom", at+"?deleted=count").body
+	wantStatus(t, s.post("tom", at, url.Values{"do": {"delete"}, "item": {"02 Avant-projet"}, "base": {"9999"}}), http.StatusSeeOther)
+	if after := s.get("tom", at+"?deleted=count").body; after == before || !strings.HasPrefix(after, " (") {
+		t.Errorf("the count was %q and is %q", before, after)
+	}
+	wantStatus(t, s.get("stranger", at+"?deleted=count"), http.StatusNotFound)
+}

@@ -116,6 +116,9 @@ func (s *Server) deletedHere(x *exchange) error {
 	if err != nil {
 		return err
 	}
+	if x.r.URL.Query().Get("deleted") == "count" {
+		return s.deletedCount(x, at)
+	}
 	v := &deletedView{Up: folderAddress(at.Folder.Name, string(at.Path)), Place: at.Folder.Name}
 	v.Here = v.Up + "?deleted"
 	if at.Path != "" {
@@ -130,6 +133,34 @@ func (s *Server) deletedHere(x *exchange) error {
 	return x.page("history/deleted", page{
 		Title: x.t("history.deleted.in", "name", v.Place), Nav: navFiles, At: "folder:" + at.Folder.Name, Crumbs: v.Crumbs, Data: v,
 	})
+}
+
+// mostCounted is how many deletions are counted for the button beside a list.
+const mostCounted = 99
+
+// deletedCount answers with " (6)" for the button, with nothing if nothing was deleted; beyond the most that is
+// counted with " (99+)".
+func (s *Server) deletedCount(x *exchange, at *hub.Spot) error {
+	list, err := s.hub.Deleted(x.ctx(), at, 0, mostCounted+1)
+	if err != nil {
+		return err
+	}
+	n, text := 0, ""
+	for i := range list {
+		if !list[i].Back {
+			n++
+		}
+	}
+	switch {
+	case n > mostCounted:
+		text = " (" + formatNumber(x.lang, mostCounted) + "+)"
+	case n > 0:
+		text = " (" + formatNumber(x.lang, int64(n)) + ")"
+	}
+	x.w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	x.w.Header().Set("Cache-Control", "no-store")
+	_, err = x.w.Write([]byte(text))
+	return err
 }
 
 // deletedActs groups the deletions at a place by revision.

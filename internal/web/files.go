@@ -181,7 +181,8 @@ type directoryView struct {
 	Rename  string // the entry that is to get another name
 	Pane    *detailsView
 	Access  *accessPane
-	Folders bool // there are others
+	Folders bool        // there are others
+	Readers hub.Readers // who else is here
 }
 
 // sortHead is the head of a column, or a choice of the order.
@@ -251,6 +252,9 @@ func (s *Server) directoryView(x *exchange, at *hub.Spot) (*directoryView, error
 		v.Changed, v.Author = last.Time, s.fullName(x.ctx(), last.Author)
 	}
 	v.Small = v.List.small
+	if v.Readers, err = s.hub.Readers(x.ctx(), at); err != nil {
+		return nil, err
+	}
 	if name := q.Get("details"); name != "" {
 		if v.Pane, err = s.detailsOf(x, at, name); err != nil {
 			return nil, err
