@@ -27,7 +27,7 @@ eye-off settings log-out log-in sun moon languages menu cloud-off wifi-off circl
 triangle-alert info mail send calendar clock hourglass timer play pause skip-forward skip-back server hard-drive database
 shield shield-check shield-alert refresh-cw external-link share-2 tag archive package message-square bell activity gauge
 fingerprint-pattern qr-code ticket house command corner-down-left option keyboard zoom-in zoom-out maximize-2 minimize-2
-unplug plug power ban flag star text-search scan-search split square-pen clipboard sticky-note equal text-cursor-input unfold-vertical'
+unplug plug power ban flag star text-search scan-search split square-pen clipboard sticky-note equal text-cursor-input unfold-vertical rss'
 
 cat >"$vendor/README.md" <<'TEXT'
 # Whose work the pages contain

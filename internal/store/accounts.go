@@ -123,6 +123,32 @@ func (s *Store) SetPreferences(ctx context.Context, id havre.UserID, preferences
 	})
 }
 
+// SetFeed sets the hash of the secret of the user's feed; an empty one takes it away.
+func (s *Store) SetFeed(ctx context.Context, by Actor, id havre.UserID, hash string) error {
+	action := "user.feed.set"
+	if hash == "" {
+		action = "user.feed.remove"
+	}
+	return s.changeAccess(ctx, func(tx *sql.Tx) (AuditEntry, error) {
+		var name string
+		err := tx.QueryRowContext(ctx, `UPDATE users SET feed_hash = ? WHERE id = ? RETURNING name`, hash, id).Scan(&name)
+		return by.entry(action, name, ""), orMissing(err, "there is no user %s any more", id)
+	})
+}
+
+// UserByFeed returns whose feed has the secret with the hash.
+func (s *Store) UserByFeed(ctx context.Context, hash string) (User, error) {
+	return queryOne(ctx, s.read, scanUser, func() error { return notFound("there is no such feed") },
+		`SELECT `+userColumns+` FROM users WHERE feed_hash = ? AND feed_hash <> ''`, hash)
+}
+
+// HasFeed says whether the user has one.
+func (s *Store) HasFeed(ctx context.Context, id havre.UserID) (bool, error) {
+	var has bool
+	err := s.read.QueryRowContext(ctx, `SELECT feed_hash <> '' FROM users WHERE id = ?`, id).Scan(&has)
+	return has, err
+}
+
 // anotherAdmin fails if nobody but the account can administer.
 func (s *Store) anotherAdmin(ctx context.Context, tx *sql.Tx, id havre.UserID) error {
 	var n int

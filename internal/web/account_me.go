@@ -26,6 +26,8 @@ type mine struct {
 	Display   string
 	Email     string
 	Usage     hub.Usage
+	Feed      string // its address, when it was made just now
+	HasFeed   bool
 }
 
 type mySession struct {
@@ -57,6 +59,9 @@ func (s *Server) showMe(x *exchange, status int, v *mine) error {
 		v.Sessions = append(v.Sessions, mySession{o, o.ID == x.session.ID, browserName(o.Agent)})
 	}
 	if v.Usage, err = s.hub.Usage(x.ctx(), v.User.ID); err != nil {
+		return err
+	}
+	if v.HasFeed, err = s.hub.HasFeed(x.ctx(), x.session); err != nil {
 		return err
 	}
 	if v.User.SecondFactor {

@@ -56,6 +56,7 @@ func (s *Server) table() []route {
 		s.settingsRoutes(),
 		s.historyRoutes(),
 		s.conflictRoutes(),
+		s.feedRoutes(),
 		s.backupRoutes(),
 	)
 }
