@@ -64,12 +64,18 @@ func (p *Provider) Fetch(ctx context.Context, c *source.Client, d source.Documen
 	if f.old.Plain {
 		again = plainAgain
 	}
+	var got *source.Copy
+	var err error
 	if f.old.HTML != "" && time.Since(f.old.Whole) < again {
-		if got, err := f.html(); got != nil || err != nil {
-			return got, err
-		}
+		got, err = f.html()
 	}
-	return f.whole()
+	if got == nil && err == nil {
+		got, err = f.whole()
+	}
+	if err == nil {
+		p.live.saw(d.Address)
+	}
+	return got, err
 }
 
 // fetch is one fetch of a pad.

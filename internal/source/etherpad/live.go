@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"errors"
+	"maps"
 	random "math/rand/v2"
 	"net/url"
 	"sync"
@@ -45,6 +46,31 @@ const (
 type followers struct {
 	mu    sync.Mutex // guards what follows
 	hosts map[string]*pace
+	seen  map[string]time.Time // when an export proved that a pad exists, by Address.URL
+}
+
+// proofHolds is how long a pad is taken to exist after an export of it. Who follows a pad fetches it just before; to ask
+// a second time would double what counts against the instance's limit.
+const proofHolds = 10 * time.Second
+
+// saw remembers that a pad exists now.
+func (f *followers) saw(a source.Address) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.seen == nil {
+		f.seen = map[string]time.Time{}
+	}
+	maps.DeleteFunc(f.seen, func(_ string, at time.Time) bool { return time.Since(at) > proofHolds })
+	f.seen[a.URL] = time.Now()
+}
+
+// sawJustNow tells whether a pad was there a moment ago. It tells so once: who has to ask again has lost the pad meanwhile.
+func (f *followers) sawJustNow(a source.Address) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	at, ok := f.seen[a.URL]
+	delete(f.seen, a.URL)
+	return ok && time.Since(at) <= proofHolds
 }
 
 type pace struct {
@@ -88,6 +114,7 @@ func (p *Provider) Follow(ctx context.Context, c *source.Client, d source.Docume
 	}
 	d.Address.Name = SanitiseName(d.Address.Name)
 	f := &follower{client: c, doc: d, root: root, alive: alive, changed: changed}
+	f.all = &p.live
 	f.pace = p.live.enter(root.Host)
 	defer p.live.leave(root.Host)
 	if IsReadOnly(d.Address.Name) {

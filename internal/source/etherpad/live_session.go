@@ -30,6 +30,7 @@ type follower struct {
 	doc     source.Document
 	root    *url.URL
 	token   string
+	all     *followers
 	pace    *pace
 	alive   func()
 	changed func(*source.Copy) error
@@ -57,7 +58,10 @@ var errAnew = errors.New("the pad is read anew")
 
 // session follows the pad over one connection. It tells whether it could join, and why it ended.
 func (f *follower) session(ctx context.Context) (joined bool, err error) {
-	if f.readOnly == "" {
+	if err := f.pace.Wait(ctx); err != nil {
+		return false, err
+	}
+	if f.readOnly == "" && !f.all.sawJustNow(f.doc.Address) {
 		// Joining by name would create what does not exist.
 		if err := f.exists(ctx); err != nil {
 			return false, err
@@ -69,9 +73,6 @@ func (f *follower) session(ctx context.Context) (joined bool, err error) {
 	}
 	defer conn.Close()
 	f.engine = conn.Engine()
-	if err := f.pace.Wait(ctx); err != nil {
-		return false, err
-	}
 	if f.rev == 0 {
 		f.text = nil // there is nothing before it to resume from
 	}

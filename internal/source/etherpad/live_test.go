@@ -405,6 +405,36 @@ func TestFollowPace(t *testing.T) {
 	})
 }
 
+// A pad that was just fetched is followed without a second export.
+func TestFollowAfterFetch(t *testing.T) {
+	bubble(t, "2.5.3", etherpadtest.FakeOptions{}, func(t *testing.T, s *etherpadtest.Fake, c *source.Client) {
+		s.CreatePad(t, "notes", "ici\n")
+		p, d := New(), padAt(s.URL(), "notes")
+		for _, tc := range []struct {
+			wait time.Duration
+			want int
+		}{{0, 1}, {time.Minute, 2}} {
+			s.Loosen()
+			got, err := p.Fetch(t.Context(), c, d)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := got.Close(); err != nil {
+				t.Error(err)
+			}
+			time.Sleep(tc.wait)
+			f := follow(t, p, c, d)
+			f.wait("ici")
+			if n := s.Exports(); n != tc.want {
+				t.Errorf("%d exports when it is followed after %v, want %d", n, tc.wait, tc.want)
+			}
+			if err := f.stop(); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
+
 // Pads of groups need a session, some instances a password.
 func TestFollowWithSecrets(t *testing.T) {
 	dialects(t, func(t *testing.T, version string) {

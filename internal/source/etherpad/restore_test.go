@@ -138,6 +138,29 @@ func TestRestoreRefused(t *testing.T) {
 	})
 }
 
+// Where someone makes a pad of that name after it was looked at, the instance itself keeps what has ten revisions.
+func TestRestoreTooLate(t *testing.T) {
+	dialects(t, func(t *testing.T, version string) {
+		bubble(t, version, etherpadtest.FakeOptions{}, func(t *testing.T, s *etherpadtest.Fake, c *source.Client) {
+			s.CreatePad(t, "notes", "ici\n")
+			zoe := s.Author(t, "Zoé")
+			defer zoe.Leave()
+			for range 10 {
+				zoe.Type("notes", "x")
+			}
+			before := s.Text(t, "notes")
+			b := sample(t, "2.5.3", "demo.etherpad")
+			r := &restore{client: c, to: restoreTo(s.URL(), "notes"), doc: open(t, b), file: bytes.NewReader(b), size: int64(len(b))}
+			if err := r.run(t.Context()); reason(t, err) != source.ReasonExists {
+				t.Errorf("%v", err)
+			}
+			if got := s.Text(t, "notes"); got != before {
+				t.Errorf("the pad has %q now", got)
+			}
+		})
+	})
+}
+
 // An instance that does not know the files gets the text.
 func TestRestoreToOldInstance(t *testing.T) {
 	bubble(t, "1.8.14", etherpadtest.FakeOptions{OldImport: true}, func(t *testing.T, s *etherpadtest.Fake, c *source.Client) {
