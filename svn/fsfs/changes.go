@@ -140,11 +140,11 @@ func (r *Repository) changes(rev svn.Revnum) ([]svn.PathChange, error) {
 			continue
 		}
 		// Formats 1 to 3 do not say.
-		at := rev
+		path, at := c.Path, rev
 		if c.Action == svn.ActionDelete {
-			at--
+			path, at = deletedFrom(changes, c.Path, rev)
 		}
-		n, err := r.lookup(c.Path, at)
+		n, err := r.lookup(path, at)
 		if err != nil {
 			return nil, err
 		}
@@ -152,6 +152,19 @@ func (r *Repository) changes(rev svn.Revnum) ([]svn.PathChange, error) {
 	}
 	slices.SortFunc(changes, func(a, b svn.PathChange) int { return a.Path.Compare(b.Path) })
 	return changes, nil
+}
+
+// deletedFrom returns where a path is that the revision deletes: in the revision before, or, if the revision copied a
+// directory above it, in the source of that.
+func deletedFrom(changes []svn.PathChange, path svn.Path, rev svn.Revnum) (svn.Path, svn.Revnum) {
+	from, at, nearest := path, rev-1, -1
+	for i := range changes {
+		c := &changes[i]
+		if rest, below := path.Rel(c.Path); below && c.CopyFrom != nil && c.Path != path && len(c.Path) > nearest {
+			from, at, nearest = c.CopyFrom.Path.Join(string(rest)), c.CopyFrom.Rev, len(c.Path)
+		}
+	}
+	return from, at
 }
 
 // maxChanges bounds the list of changed paths, in bytes: some millions of paths.
