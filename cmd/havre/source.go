@@ -193,22 +193,25 @@ const watchEvery = 300 * time.Millisecond
 // watch waits until it is known of each document what became of it, and tells it. The server goes on without us.
 func (c *sourceAddCmd) watch(ctx context.Context, con *console, remote *apiclient.Client, list string) error {
 	told := map[int]bool{}
-	counts := map[string]int{}
 	for {
 		found, err := remote.FoundSources(ctx, list)
 		if err != nil {
 			return err
 		}
+		silent := true // all that is left was asked for, and its instances do not answer
 		for i, f := range found.GetItems() {
-			if told[i] || f.GetState() == "checking" || f.GetState() == "ready" && !found.GetDone() {
+			if told[i] {
+				continue
+			}
+			if f.GetState() == "checking" || f.GetState() == "ready" && !found.GetDone() {
+				silent = silent && f.GetState() == "checking" && f.GetText() != ""
 				continue
 			}
 			told[i] = true
-			counts[f.GetState()]++
 			fmt.Fprintf(con.out, "%-8s %s%s\n", foundWord(f), shown(f.GetGiven()), foundMore(f))
 		}
-		if found.GetDone() {
-			break
+		if found.GetDone() || silent {
+			return c.summary(con, found)
 		}
 		pause := time.NewTimer(watchEvery)
 		select {
@@ -219,14 +222,34 @@ func (c *sourceAddCmd) watch(ctx context.Context, con *console, remote *apiclien
 		case <-pause.C:
 		}
 	}
-	added, failed := counts["added"], len(told)-counts["added"]-counts["known"]
-	text := counted(int64(added), "document") + " added to " + shown(strings.Trim(c.Into, "/"))
-	if n := counts["known"]; n > 0 {
-		text += fmt.Sprintf(", %s there already", grouped(int64(n)))
+}
+
+// summary tells what became of all documents.
+func (c *sourceAddCmd) summary(con *console, found *havrev1.FoundSourcesResponse) error {
+	var added, known, waiting, failed int64
+	for _, f := range found.GetItems() {
+		switch f.GetState() {
+		case "added":
+			added++
+		case "known":
+			known++
+		case "checking":
+			waiting++
+			fmt.Fprintf(con.out, "%-8s %s%s\n", "waits", shown(f.GetGiven()), foundMore(f))
+		default:
+			failed++
+		}
+	}
+	text := counted(added, "document") + " added to " + shown(strings.Trim(c.Into, "/"))
+	if known > 0 {
+		text += fmt.Sprintf(", %s there already", grouped(known))
 	}
 	fmt.Fprintf(con.out, "\n%s; see: havre source list %s\n", text, quoteArg(c.Into))
+	if waiting > 0 {
+		fmt.Fprintln(con.out, "The server asks again for those that wait, for some minutes.")
+	}
 	if failed > 0 {
-		return fmt.Errorf("%s could not be added", counted(int64(failed), "address"))
+		return havre.Errorf(havre.CodeInvalid, "%s could not be added", counted(failed, "address"))
 	}
 	return nil
 }
@@ -238,7 +261,7 @@ func foundWord(f *havrev1.FoundSource) string {
 	case "needs":
 		return "needs"
 	}
-	return "no"
+	return "not"
 }
 
 func foundMore(f *havrev1.FoundSource) string {

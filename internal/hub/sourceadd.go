@@ -445,9 +445,23 @@ func (b *backups) askInstance(ctx context.Context, f *store.Found) (bool, error)
 		worst = source.Errorf(source.ReasonAddress, "this is no address of a pad, a poll or a sheet")
 	}
 	if again := reasonOf(worst); (again == source.ReasonLimited || again == source.ReasonDown) && b.hub.now().Sub(s.At) < maxAsking {
-		return false, nil
+		return false, b.stillAsking(ctx, f, worst)
 	}
 	return true, b.settle(ctx, f, nil, worst)
+}
+
+// stillAsking says of an item why it is not known yet what it is.
+func (b *backups) stillAsking(ctx context.Context, f *store.Found, why error) error {
+	e, ok := asSource(why)
+	if !ok || f.Said == e.Text {
+		return nil
+	}
+	return b.hub.store.EditFound(ctx, f.List, []int{f.Index}, func(into *store.Found) error {
+		if into.Sealed == f.Sealed {
+			into.Reason, into.Said = string(e.Reason), e.Text
+		}
+		return nil
+	})
 }
 
 func reasonOf(err error) source.Reason {

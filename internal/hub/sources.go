@@ -155,7 +155,7 @@ type FoundState string
 
 // The states.
 const (
-	FoundChecking FoundState = "checking" // the instance has not answered yet
+	FoundChecking FoundState = "checking" // the instance has not answered yet; with a Text it is asked again for some minutes
 	FoundReady    FoundState = "ready"    // it can be added
 	FoundKnown    FoundState = "known"    // Source backs it up already
 	FoundNeeds    FoundState = "needs"    // Reason says what is missing: CompleteFound
