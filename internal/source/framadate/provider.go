@@ -133,6 +133,8 @@ func (*Provider) Fetch(ctx context.Context, c *source.Client, d source.Document)
 	if err != nil {
 		return nil, err
 	}
+	// A page does not tell that it was opened by a password.
+	p.poll.Status.Password = p.poll.Status.Password || v.password != ""
 	own := v.vote != "" && p.poll.Voters == nil // of a line that the page does not show
 	if before != nil && before.Render == renderVersion && before.Page == p.seen && !own {
 		poll := &p.poll
@@ -189,6 +191,7 @@ func (v *visit) witnessed(ctx context.Context, p *page) (*page, error) {
 		if p, err = v.read(ctx); err != nil {
 			return nil, err
 		}
+		p.poll.Status.Password = p.poll.Status.Password || v.password != ""
 	}
 }
 

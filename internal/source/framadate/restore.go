@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -28,6 +29,7 @@ type restoring struct {
 	admin  string // the id of the administration page, once there is one
 	page   *page  // that page
 	script bool   // the instance writes addresses of scripts
+	marked bool   // it takes Markdown: since 1.1
 	lost   []string
 }
 
@@ -177,11 +179,11 @@ func (r *restoring) firstStep(f *form, to source.Recognised, kind string) (url.V
 		author = strings.TrimSpace(string(runes[:maxAuthor]))
 		r.lose("The author's name is cut to %d characters.", maxAuthor)
 	}
+	r.marked = f.has("input[name=use_ValueMax]") // the limit of votes is as new
 	fields := url.Values{
 		"title": {strings.TrimSpace(p.Title)}, "name": {author}, "type": {kind}, "gotostep2": {kind}, "mail": {""},
-		"editable": {map[string]string{"nobody": "0", "everybody": "1"}[p.Status.Editable]},
-		// Since 1.1 descriptions are Markdown; so are limits of votes that new.
-		"description": {p.Description.source(f.has("input[name=use_ValueMax]"))},
+		"editable":    {map[string]string{"nobody": "0", "everybody": "1"}[p.Status.Editable]},
+		"description": {p.Description.source(r.marked)},
 	}
 	if fields.Get("editable") == "" {
 		fields.Set("editable", "2")
@@ -225,7 +227,7 @@ func (r *restoring) options(f *form) url.Values {
 	if r.poll.Kind == Choices {
 		fields.Set("fin_sondage_autre", "1")
 		for i := range r.poll.Options {
-			fields.Add("choices[]", r.poll.Options[i].source())
+			fields.Add("choices[]", r.poll.Options[i].source(r.marked))
 		}
 		return fields
 	}
@@ -243,13 +245,18 @@ func (r *restoring) options(f *form) url.Values {
 	return fields
 }
 
-// source is what is typed as a choice.
-func (o *Option) source() string {
+var linked = regexp.MustCompile(`\[.*\]\(.+\)`)
+
+// source is what is typed as a choice. Before 1.1 that is text, or one link or image.
+func (o *Option) source(marked bool) string {
 	text := o.Markdown
 	if text == "" && o.HTML != "" {
 		text = strings.Join(strings.Fields(toMarkdown(o.HTML, o.Label)), " ")
 	}
-	if strings.TrimSpace(text) == "" {
+	switch {
+	case !marked && !linked.MatchString(text):
+		text = o.name()
+	case strings.TrimSpace(text) == "":
 		text = escapeMarkdown(o.name())
 	}
 	return phpTruth(text)

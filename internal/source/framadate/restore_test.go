@@ -3,6 +3,7 @@ package framadate_test
 import (
 	"bytes"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -111,6 +112,10 @@ func compareRestored(t *testing.T, version framadatetest.Version, only []string,
 		ignored = append(ignored, cmpopts.IgnoreFields(framadate.Status{}, "Editable")) // a locked poll does not tell
 	}
 	if version < framadatetest.V1_1 {
+		if want.Kind == framadate.Choices { // markup that is neither a link nor an image is left out
+			expected.Options = slices.Clone(want.Options)
+			expected.Options[5].Markdown, expected.Options[5].HTML = "Gras code", "Gras code"
+		}
 		ignored = append(ignored, cmpopts.IgnoreFields(framadate.Poll{}, "Description"))
 	}
 	if diff := cmp.Diff(&expected, got, ignored...); diff != "" {

@@ -91,11 +91,11 @@ func (v *visit) header(out *strings.Builder, p *Poll) []string {
 	if p.Classic {
 		out.WriteString(`<tr><th role="presentation"></th>`)
 		for i, slot := range p.Slots {
-			title := plain(slot.Title)
+			title := plain(v.options.Version, slot.Title)
 			if strings.Contains(title, "![") {
 				title = ""
 			}
-			fmt.Fprintf(out, `<th class="bg-info" id="C%d" title="%s">%s</th>`, i, title, markdown(slot.Title, true))
+			fmt.Fprintf(out, `<th class="bg-info" id="C%d" title="%s">%s</th>`, i, title, choice(v.options.Version, slot.Title))
 			headers = append(headers, fmt.Sprintf("C%d", i))
 		}
 		out.WriteString(`<th></th></tr>`)
@@ -241,7 +241,7 @@ func (v *visit) best(out *strings.Builder, p *Poll, yes []int, most int) {
 	for _, slot := range p.Slots {
 		if p.Classic {
 			if yes[column] == most {
-				out.WriteString(`<li><strong>` + markdown(slot.Title, true) + `</strong></li>`)
+				out.WriteString(`<li><strong>` + choice(v.options.Version, slot.Title) + `</strong></li>`)
 			}
 			column++
 			continue
@@ -283,7 +283,7 @@ func (v *visit) csv() {
 	out.WriteString(",")
 	if p.Classic {
 		for _, slot := range p.Slots {
-			out.WriteString(plain(slot.Title) + ",")
+			out.WriteString(plain(v.options.Version, slot.Title) + ",")
 		}
 	} else {
 		var moments strings.Builder

@@ -63,8 +63,28 @@ func markdown(text string, line bool) string {
 	return rendered
 }
 
-// plain is markdown without its markup, entities left as they are.
-func plain(text string) string { return stripTags(markdown(text, true)) }
+var oldLink = regexp.MustCompile(`^(?s).*?\[(!\[(.*?)\]\((.*?)\)|.*?)\]\((.*?)\)`)
+
+// choice renders a choice. Before 1.1 it is text, or the one link or image in it.
+func choice(version Version, text string) string {
+	if version >= V1_1 {
+		return markdown(text, true)
+	}
+	m := oldLink.FindStringSubmatch(text)
+	i := strings.Index(text, "![")
+	switch {
+	case m == nil:
+		return entities(text)
+	case m[3] != "":
+		return `<a href="` + entities(m[4]) + `"><img src="` + entities(m[3]) + `" class="img-responsive" alt="` + entities(m[2]) + `" title="" /></a>`
+	case i >= 0:
+		return `<img src="` + entities(m[4]) + `" class="img-responsive" alt="` + entities(m[1]) + `" title="" />`
+	}
+	return `<a href="` + m[4] + `">` + entities(m[1]) + `</a>`
+}
+
+// plain is a choice without its markup, entities left as they are.
+func plain(version Version, text string) string { return stripTags(choice(version, text)) }
 
 // breaks is how comments are written.
 func breaks(text string) string {
