@@ -193,6 +193,9 @@ func (s *Server) backupFound(x *exchange) error {
 	}
 	v := &backupNewView{List: list, Place: x.r.FormValue("into")}
 	x.foundRows(v)
+	if x.htmx() {
+		return x.fragment("backups/new", "backups-found-part", v) // the list asks for itself until all is known
+	}
 	return s.backupNewWith(x, http.StatusOK, v)
 }
 
