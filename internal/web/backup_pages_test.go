@@ -345,6 +345,29 @@ func TestBackupAdding(t *testing.T) {
 	}
 }
 
+// TestBackupManyAddresses: five hundred are found and taken at once, while no instance has answered.
+func TestBackupManyAddresses(t *testing.T) {
+	s := newHeldBackupServer(t, make(chan struct{}))
+	var text strings.Builder
+	for i := range 500 {
+		fmt.Fprintf(&text, "https://pad.goulet.example/p/many-%d\n", i)
+	}
+	a := s.post("tom", "/backups/new", url.Values{"do": {"find"}, "text": {text.String()}})
+	list := a.Header.Get("Location")
+	if !listAddress.MatchString(list) {
+		t.Fatal(a.StatusCode, a.body)
+	}
+	s.get("tom", list).has(t, "500 addresses found", "500 being asked", `<progress max="500" value="0"`, `hx-trigger="every 1s"`)
+	form := url.Values{"do": {"add"}, "place": {"Projets"}, "schedule": {"168h"}}
+	for i := range 500 {
+		form.Add("item", fmt.Sprint(i))
+	}
+	if a := s.post("tom", list, form); a.Header.Get("Location") != "/backups" {
+		t.Fatal(a.StatusCode, a.body)
+	}
+	s.get("tom", list).has(t, "500 being asked")
+}
+
 // TestBackupSettings changes what holds for all backups, and takes it back.
 func TestBackupSettings(t *testing.T) {
 	s := newBackupServer(t)

@@ -24,6 +24,7 @@ import (
 // pads, and by polls that of polls.
 type testInstances struct {
 	kind source.Kind
+	hold chan struct{} // if not nil, nothing is answered before it is closed
 
 	mu   sync.Mutex // guards the following
 	docs map[string]*testDocument
@@ -67,7 +68,14 @@ func (p *testInstances) Recognise(u *url.URL) source.Recognised {
 	return source.Recognised{Address: a, Likelihood: source.Possible}
 }
 
-func (p *testInstances) Probe(_ context.Context, _ *source.Client, r source.Recognised) (source.Recognised, error) {
+func (p *testInstances) Probe(ctx context.Context, _ *source.Client, r source.Recognised) (source.Recognised, error) {
+	if p.hold != nil {
+		select {
+		case <-p.hold:
+		case <-ctx.Done():
+			return r, ctx.Err()
+		}
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	d := p.docs[r.Address.URL]
@@ -117,10 +125,13 @@ type backupServer struct {
 
 // newBackupServer has the folders and documents of the pictures. maelle administers, tom writes, siobhan reads, and
 // stranger has no rights.
-func newBackupServer(t *testing.T) *backupServer {
+func newBackupServer(t *testing.T) *backupServer { return newHeldBackupServer(t, nil) }
+
+// newHeldBackupServer is one whose pads say nothing about addresses before hold is closed.
+func newHeldBackupServer(t *testing.T, hold chan struct{}) *backupServer {
 	t.Helper()
 	s := &backupServer{
-		pads:  &testInstances{kind: source.KindEtherpad, docs: map[string]*testDocument{}},
+		pads:  &testInstances{kind: source.KindEtherpad, docs: map[string]*testDocument{}, hold: hold},
 		polls: &testInstances{kind: source.KindFramadate, docs: map[string]*testDocument{}},
 		start: time.Now().Add(-4 * 24 * time.Hour).Truncate(time.Hour),
 	}
