@@ -2,7 +2,6 @@
 package ethercalctest
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	_ "embed"
@@ -15,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -26,6 +26,8 @@ var (
 	packageJSON []byte
 	//go:embed npm/package-lock.json
 	packageLock []byte
+	//go:embed npm/parent.js
+	parentJS []byte
 )
 
 // install is done once for a process; processes that do it at the same time each do it, and the first one's stays.
@@ -34,7 +36,7 @@ var install = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	sum := sha256.Sum256(append(bytes.Clone(packageJSON), packageLock...))
+	sum := sha256.Sum256(slices.Concat(packageJSON, packageLock, parentJS))
 	dir := filepath.Join(cache, "havre-test", "ethercalc-"+hex.EncodeToString(sum[:6]))
 	if _, err := os.Stat(dir); err == nil {
 		return dir, nil
@@ -62,7 +64,7 @@ func isDir(path string) bool {
 }
 
 func installInto(dir string) error {
-	for name, content := range map[string][]byte{"package.json": packageJSON, "package-lock.json": packageLock} {
+	for name, content := range map[string][]byte{"package.json": packageJSON, "package-lock.json": packageLock, "parent.js": parentJS} {
 		if err := os.WriteFile(filepath.Join(dir, name), content, 0o644); err != nil {
 			return err
 		}
@@ -135,17 +137,22 @@ func (s *Server) run(tb testing.TB) {
 		tb.Fatal(err)
 	}
 	s.log, s.done = &buffer{}, make(chan struct{})
-	s.cmd = exec.Command("node", filepath.Join(root, "node_modules", "ethercalc", "bin", "ethercalc"), "--host", "127.0.0.1", "--port", s.port)
+	s.cmd = exec.Command("node", "-r", filepath.Join(root, "parent.js"), filepath.Join(root, "node_modules", "ethercalc", "bin", "ethercalc"), "--host", "127.0.0.1", "--port", s.port)
 	s.cmd.Dir = s.dir
 	// No Redis of this machine: then it keeps sheets in files.
 	s.cmd.Env = append(os.Environ(), "REDIS_HOST=127.0.0.1", "REDIS_PORT=1", "OPENSHIFT_DATA_DIR="+s.dir)
 	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log
+	stdin, err := s.cmd.StdinPipe()
+	if err != nil {
+		tb.Fatal(err)
+	}
 	if err := s.cmd.Start(); err != nil {
 		tb.Fatal(err)
 	}
 	done := s.done
 	go func() {
 		_ = s.cmd.Wait()
+		stdin.Close() // it was open as long as the program was to run
 		close(done)
 	}()
 	s.await(tb)
