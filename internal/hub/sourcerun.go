@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -41,6 +42,7 @@ type backups struct {
 	holder   string               // this process
 	lists    chan struct{}        // holds one: lists are to be looked at
 	asks     chan struct{}        // the same for what has to be asked
+	saved    string               // budgets as they were kept last; of hold, and of run at its end
 
 	mu        sync.Mutex // guards the following
 	version   chan struct{}
@@ -151,7 +153,7 @@ func (b *backups) run(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	client := source.NewClient(settings.apply(b.client, b.theClient().Budgets()))
+	client := source.NewClient(settings.apply(b.client, b.budgets(ctx)))
 	defer client.CloseIdle()
 	scheduler := source.NewScheduler(b, client, source.SchedulerOptions{Logger: b.log})
 	b.mu.Lock()
@@ -169,7 +171,30 @@ func (b *backups) run(ctx context.Context) error {
 	b.mu.Lock()
 	b.scheduler, b.restart = nil, nil
 	b.mu.Unlock()
-	return errors.Join(err, b.hub.store.ReleaseSources(context.WithoutCancel(ctx), b.holder))
+	ctx = context.WithoutCancel(ctx)
+	return errors.Join(err, b.saveBudgets(ctx), b.hub.store.ReleaseSources(ctx, b.holder))
+}
+
+// budgets returns how much of instances may be asked, as far as this server or the one before it knows.
+func (b *backups) budgets(ctx context.Context) map[string]source.Budget {
+	if known := b.theClient().Budgets(); len(known) > 0 {
+		return known
+	}
+	var kept map[string]source.Budget
+	if text, err := b.hub.store.Setting(ctx, store.SettingBudgets); err == nil && text != "" {
+		_ = json.Unmarshal([]byte(text), &kept) // only the hub writes it
+	}
+	return kept
+}
+
+// saveBudgets keeps what is known of instances for the next start: one that counts requests goes on counting.
+func (b *backups) saveBudgets(ctx context.Context) error {
+	text, err := marshal(b.theClient().Budgets())
+	if err != nil || text == b.saved {
+		return err
+	}
+	b.saved = text
+	return full(b.hub.store.SetSetting(ctx, store.SettingBudgets, text))
 }
 
 // awaitWork waits until nothing is followed any more; the scheduler has waited for its own.
@@ -209,6 +234,9 @@ func (b *backups) hold(ctx context.Context, settings SourceSettings) error {
 			}
 		}
 		b.mu.Unlock()
+		if err := b.saveBudgets(ctx); err != nil {
+			b.log.LogAttrs(ctx, slog.LevelWarn, "budgets of instances not kept", slog.Any("error", err))
+		}
 		if now, err := b.hub.SourceSettings(ctx); err == nil && !now.equal(&settings) {
 			b.begin()
 		}

@@ -721,6 +721,79 @@ func TestListsOfBackups(t *testing.T) {
 	}
 }
 
+func TestBackupsWithoutRoom(t *testing.T) {
+	w := newSourceWorld(t)
+	ctx := t.Context()
+	w.notes.Set("one", "One\n"+strings.Repeat("much ", 4000))
+	if err := w.console().SetFolderQuota(ctx, "Team", 30_000); err != nil {
+		t.Fatal(err)
+	}
+	w.run()
+	s := w.add("", "one")[0]
+	if s.State != SourceFailed || s.Reason != source.ReasonOurs || !strings.Contains(s.Text, "is full") {
+		t.Fatalf("%s %s %q", s.State, s.Reason, s.Text)
+	}
+	w.notes.Set("one", "One\n"+strings.Repeat("less ", 2000))
+	if s = w.check(s.ID); s.State != SourceOK || len(w.tree()["One.txt"]) != 4+10_000 {
+		t.Errorf("%s %q", s.State, s.Text)
+	}
+}
+
+func TestLargeCopies(t *testing.T) {
+	w := newSourceWorld(t)
+	ctx := t.Context()
+	w.notes.Set("one", "One\n1")
+	w.run()
+	s := w.add("", "one")[0]
+	w.pause()
+	caller := ok(w.backups.callerOf(ctx, w.ada.User))(t)
+	target := &folderTarget{hub: w.Hub, id: s.ID, caller: caller}
+	n := ok(w.store.Source(ctx, s.ID))(t)
+	big := strings.Repeat("a history of many revisions\n", 200_000)
+	opened := 0
+	c := source.NewCopy(nil)
+	c.Files = []source.File{{Ext: ".txt", Size: int64(len(big)), Open: func() (io.ReadCloser, error) {
+		opened++
+		return io.NopCloser(strings.NewReader(big)), nil
+	}}}
+	saved := ok(target.Save(ctx, itemOf(&n), c))(t)
+	if !saved.Written || target.rev <= 0 || opened != 1 {
+		t.Errorf("%+v at %d, opened %d times", saved, target.rev, opened)
+	}
+	if f := ok(w.OpenSpot(ctx, w.spot("One.txt")))(t); f.Size() != int64(len(big)) {
+		t.Errorf("%d bytes", f.Size())
+	}
+	if saved = ok(target.Save(ctx, itemOf(&n), c))(t); saved.Written || target.rev != 0 {
+		t.Errorf("the same again is a version: %+v", saved)
+	}
+	if files, err := os.ReadDir(filepath.Join(w.dir, "uploads", string(caller.Device))); err != nil || len(files) > 0 {
+		t.Errorf("%v: %d uploads are left", err, len(files))
+	}
+}
+
+func TestBudgetsSurviveARestart(t *testing.T) {
+	w := newSourceWorld(t)
+	w.notes.Set("one", "One\n1")
+	reset := time.Now().Add(time.Hour)
+	w.notes.Before = func(rw http.ResponseWriter, _ *http.Request) bool {
+		rw.Header().Set("X-RateLimit-Limit", "10")
+		rw.Header().Set("X-RateLimit-Remaining", "7")
+		rw.Header().Set("X-RateLimit-Reset", fmt.Sprint(reset.Unix()))
+		return false
+	}
+	w.run()
+	w.add("", "one")
+	w.pause()
+	w.stop()
+	w.open()
+	for host, b := range w.backups.budgets(t.Context()) {
+		if host == "notes.example:80" && b.Limit == 10 && b.Remaining == 7 && b.Reset.Unix() == reset.Unix() {
+			return
+		}
+	}
+	t.Errorf("got %v", w.backups.budgets(t.Context()))
+}
+
 func TestSourceSettings(t *testing.T) {
 	w := newSourceWorld(t)
 	ctx := t.Context()

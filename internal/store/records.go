@@ -51,7 +51,8 @@ const (
 	SettingSetupHash  Setting = "setup.hash" // SHA-256 of the one-time setup code, until it is used
 	SettingTicketKey  Setting = "signin.key" // a secret by which the server knows its own tickets
 
-	SettingSources Setting = "sources" // JSON: hub.SourceSettings
+	SettingSources Setting = "sources"         // JSON: hub.SourceSettings
+	SettingBudgets Setting = "sources.budgets" // JSON: what instances may be asked, by host
 
 	SettingAddress      Setting = "server.address"  // HOST:PORT where clients reach it, if somebody said so
 	SettingGuard        Setting = "deletions.guard" // from when on deletions wait: "FILES PERCENT"
