@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	maxPage      = 32 << 20 // bytes: some hundred voters and columns have 2 MB
+	maxPage      = 16 << 20 // bytes: 500 voters and 100 columns have 8 MB
 	maxRedirects = 3
 )
 

@@ -71,13 +71,13 @@ func choice(version Version, text string) string {
 		return markdown(text, true)
 	}
 	m := oldLink.FindStringSubmatch(text)
-	i := strings.Index(text, "![")
+	image := strings.Contains(text, "![")
 	switch {
 	case m == nil:
 		return entities(text)
 	case m[3] != "":
 		return `<a href="` + entities(m[4]) + `"><img src="` + entities(m[3]) + `" class="img-responsive" alt="` + entities(m[2]) + `" title="" /></a>`
-	case i >= 0:
+	case image:
 		return `<img src="` + entities(m[4]) + `" class="img-responsive" alt="` + entities(m[1]) + `" title="" />`
 	}
 	return `<a href="` + m[4] + `">` + entities(m[1]) + `</a>`
