@@ -385,7 +385,7 @@ func (s *Server) backupAddTicked(x *exchange, list *hub.FoundList) error {
 	if err != nil {
 		return err
 	}
-	live, every, err := parseSchedule(x.r.PostFormValue("schedule"))
+	live, every, err := x.parseSchedule(x.r.PostFormValue("schedule"))
 	if err != nil {
 		return err
 	}

@@ -16,9 +16,6 @@ func (s *Server) backupChange(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	if d.Right < havre.RightWrite {
-		return &havre.Error{Code: havre.CodeDenied, Text: "you may not write where this is saved: ask who manages the folder"}
-	}
 	address := "/backups/" + url.PathEscape(string(d.ID))
 	ctx, caller, title := x.ctx(), x.caller(), d.Title
 	var said string
@@ -60,7 +57,7 @@ func (s *Server) backupChange(x *exchange) error {
 
 func (s *Server) backupSchedule(x *exchange, d *hub.Source) (string, error) {
 	value := x.r.PostFormValue("schedule")
-	live, every, err := parseSchedule(value)
+	live, every, err := x.parseSchedule(value)
 	if err != nil {
 		return "", err
 	}
@@ -96,7 +93,7 @@ func (s *Server) backupSecret(x *exchange, d *hub.Source) (string, error) {
 func (s *Server) nameAuthor(x *exchange, d *hub.Source) (string, error) {
 	name := strings.TrimSpace(x.r.PostFormValue("name"))
 	if len(name) > 400 || !utf8.ValidString(name) {
-		return "", &havre.Error{Code: havre.CodeInvalid, Text: "the name is too long"}
+		return "", &havre.Error{Code: havre.CodeInvalid, Text: x.t("backups.name.long")}
 	}
 	said := x.t("backups.named", "name", visible(name))
 	if name == "" {

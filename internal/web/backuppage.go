@@ -249,7 +249,7 @@ func scheduleValue(live bool, every time.Duration) string {
 }
 
 // parseSchedule reads what scheduleValue wrote.
-func parseSchedule(value string) (live bool, every time.Duration, err error) {
+func (x *exchange) parseSchedule(value string) (live bool, every time.Duration, err error) {
 	switch value {
 	case "", "auto":
 		return false, 0, nil
@@ -258,7 +258,7 @@ func parseSchedule(value string) (live bool, every time.Duration, err error) {
 	}
 	n, err := strconv.Atoi(strings.TrimSuffix(value, "h"))
 	if err != nil || n < 1 || n > 24*366 {
-		return false, 0, &havre.Error{Code: havre.CodeInvalid, Text: "there is no such schedule"}
+		return false, 0, &havre.Error{Code: havre.CodeInvalid, Text: x.t("backups.schedule.none")}
 	}
 	return false, time.Duration(n) * time.Hour, nil
 }
