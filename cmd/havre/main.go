@@ -41,6 +41,7 @@ type cli struct {
 	Serve  serveCmd  `cmd:"" group:"server" help:"Run the server."`
 	User   userCmd   `cmd:"" group:"server" help:"Add and list users."`
 	Folder folderCmd `cmd:"" group:"server" help:"Add and list shared folders."`
+	Svn    svnCmd    `cmd:"" group:"server" help:"Look at and verify Subversion repositories, without Subversion."`
 	Grant  grantCmd  `cmd:"" group:"server" help:"Say what a user or a group may do in a folder, or in a part of it."`
 	Group  groupCmd  `cmd:"" group:"server" help:"Add and list groups of users."`
 	Invite inviteCmd `cmd:"" group:"server" help:"Make an invitation with which a user adds a device."`
