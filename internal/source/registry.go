@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"unicode"
 
 	"golang.org/x/net/idna"
 )
@@ -119,14 +120,21 @@ func parseAddress(text string) (*url.URL, bool) {
 // canonicalHost returns a name of a server, or an address, as it is compared: in lower case, with other than Latin letters
 // encoded (RFC 5891), without the last dot.
 func canonicalHost(name string) (string, bool) {
-	if addr, err := netip.ParseAddr(name); err == nil {
-		if addr.Is6() {
-			return "[" + addr.WithZone("").String() + "]", true
+	if strings.Contains(name, ":") {
+		addr, err := netip.ParseAddr(name)
+		if err != nil {
+			return "", false
 		}
-		return addr.String(), true
+		return "[" + addr.WithZone("").String() + "]", true
 	}
-	name, err := hostNames.ToASCII(strings.TrimSuffix(name, "."))
-	if err != nil || strings.Trim(name, ".") == "" || len(name) > 253 || strings.ContainsFunc(name, func(r rune) bool {
+	name = strings.ToLower(strings.TrimSuffix(name, "."))
+	if strings.Contains(name, "xn--") || strings.ContainsFunc(name, func(r rune) bool { return r > unicode.MaxASCII }) {
+		var err error
+		if name, err = hostNames.ToASCII(name); err != nil {
+			return "", false
+		}
+	}
+	if strings.Trim(name, ".") == "" || len(name) > 253 || strings.ContainsFunc(name, func(r rune) bool {
 		return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '.' && r != '-' && r != '_'
 	}) {
 		return "", false
