@@ -13,8 +13,10 @@ import (
 	"github.com/havre-cloud/havre/internal/web/webtest"
 )
 
-// maxTransfer is how many bytes a page may cost at the first visit.
-const maxTransfer = 250 << 10
+const (
+	maxTransfer = 250 << 10 // bytes that a page may cost at the first visit
+	maxStyle    = 28 << 10  // bytes of the style, compressed, which the first paint waits for
+)
 
 // views are pages of which the table has only the pattern.
 var views = []string{
@@ -82,9 +84,16 @@ func TestFrame(t *testing.T) {
 	tab.Open("/nowhere")
 	tab.Screenshot("frame-404")
 	tab.Axe("/nowhere")
-	if ms := tab.Paint(); ms > 300 {
-		t.Logf("first paint after %.0f ms", ms)
+	// What the first paint waits for, whatever the machine: the page, and one style of few bytes.
+	var blocking []struct {
+		Name  string
+		Bytes int64
 	}
+	tab.Eval(`performance.getEntriesByType("resource").filter(r => r.renderBlockingStatus === "blocking").map(r => ({name: r.name, bytes: r.encodedBodySize}))`, &blocking)
+	if len(blocking) != 1 || !strings.HasSuffix(blocking[0].Name, ".css") || blocking[0].Bytes > maxStyle {
+		t.Errorf("the first paint waits for %v, want one style of at most %d bytes", blocking, maxStyle)
+	}
+	t.Logf("first paint after %.0f ms", tab.Paint())
 	tab.Run(chromedp.Click(".person"))
 	tab.Until(`document.querySelector("#person-menu:popover-open")?.contains(document.activeElement)`)
 	tab.Screenshot("frame-menu")

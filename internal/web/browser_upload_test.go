@@ -1,17 +1,23 @@
 package web
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/network"
+	cdppage "github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 
 	"github.com/havre-cloud/havre/internal/web/webtest"
@@ -25,31 +31,90 @@ const dropScript = `((target, files) => {
 		document.querySelector(target).dispatchEvent(new DragEvent(type, {bubbles: true, cancelable: true, dataTransfer: d}));
 })`
 
-// cutting is a server that hangs up in the middle of some uploads.
-type cutting struct {
+// gate is a server that hangs up in the middle of some uploads, or lets them go on only so far.
+type gate struct {
 	http.Handler
-	left atomic.Int64 // how many are still to be cut
+
+	cuts atomic.Int64 // how many parts of uploads are still to be cut
+
+	mu      sync.Mutex    // guards the following
+	reached chan struct{} // if not nil, parts stop here after three million bytes; closed when one has
+	offsets []string      // where the parts of uploads began
 }
 
-func (c *cutting) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.Method == http.MethodPatch && c.left.Add(-1) >= 0 {
-		r.Body = &cutBody{ReadCloser: r.Body, left: 3 << 20}
-		c.Handler.ServeHTTP(httptest.NewRecorder(), r)
+// hold lets the next part of an upload go on for three million bytes only; what it returns is closed when
+// it has come so far.
+func (g *gate) hold() <-chan struct{} {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.reached, g.offsets = make(chan struct{}), nil
+	return g.reached
+}
+
+// resumed says whether a part began behind the beginning since hold.
+func (g *gate) resumed() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return slices.ContainsFunc(g.offsets, func(o string) bool { return o != "0" })
+}
+
+func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodPatch {
+		g.Handler.ServeHTTP(w, r)
+		return
+	}
+	g.mu.Lock()
+	g.offsets = append(g.offsets, r.Header.Get("Upload-Offset"))
+	reached := g.reached
+	g.reached = nil
+	g.mu.Unlock()
+	switch {
+	case reached != nil:
+		r.Body = &shortBody{ReadCloser: r.Body, left: 3_000_000, end: func() {
+			close(reached)
+			<-r.Context().Done() // whoever sends gives up
+		}}
+	case g.cuts.Add(-1) >= 0:
+		r.Body = &shortBody{ReadCloser: r.Body, left: 3_000_000, end: func() {}}
+		g.Handler.ServeHTTP(httptest.NewRecorder(), r)
 		panic(http.ErrAbortHandler) // the answer is lost with the connection
 	}
-	c.Handler.ServeHTTP(w, r)
+	g.Handler.ServeHTTP(w, r)
 }
 
-// TestUploadStory drops files and directories, is asked about names that are taken, loses the connection,
-// and drops a directory of 3,000 files.
+// shortBody breaks off after some bytes.
+type shortBody struct {
+	io.ReadCloser
+
+	left int
+	end  func() // called once, before it breaks off
+}
+
+func (b *shortBody) Read(p []byte) (int, error) {
+	if b.left <= 0 {
+		if b.end != nil {
+			b.end()
+			b.end = nil
+		}
+		return 0, io.ErrUnexpectedEOF
+	}
+	n, err := b.ReadCloser.Read(p[:min(len(p), b.left)])
+	b.left -= n
+	return n, err
+}
+
+// TestUploadStory drops, chooses and pastes files and directories, is asked about names that are taken, loses
+// the connection, pauses, reloads the page in the middle of a file, and drops a directory of 3,000 files.
 func TestUploadStory(t *testing.T) {
 	s := newTestServer(t)
-	cut := &cutting{Handler: s}
-	b := webtest.Start(t, cut)
+	g := &gate{Handler: s}
+	b := webtest.Start(t, g)
 	tab := b.Tab(t, webtest.Desktop, map[string]string{cookieSession: s.tokens["aicha"]})
 	tab.Expect("ERR_")
-	tab.Expect("htmx:") // asked for while the connection was gone
+	tab.Expect("beforeunload") // nobody has touched the page
+	tab.Expect("htmx:")        // asked for while the connection was gone
 	tab.Open(addressOf())
+	finished := func() { tab.Until(`document.querySelector("#uploads.is-finished")`) }
 
 	// Three at once: one is new, one is there with other content, one has a name that cannot be.
 	tab.Eval(dropScript+`("[data-upload-to]", [["Neuf.txt", 100, 65], ["Plan masse.jpg", 50, 66], ["Quoi ?.txt", 10, 67]]); true`, nil)
@@ -78,25 +143,84 @@ func TestUploadStory(t *testing.T) {
 		t.Error("identical content made a revision")
 	}
 
+	// What was copied elsewhere is pasted.
+	tab.Eval(`(() => { const d = new DataTransfer(); d.items.add(new File(["collé"], "Collé.txt"));
+		document.querySelector("#main").dispatchEvent(new ClipboardEvent("paste", {bubbles: true, cancelable: true, clipboardData: d})); return true; })()`, nil)
+	s.await(t, tab, "Collé.txt")
+
 	// A large file whose connection is cut twice, on the row of a subdirectory.
-	cut.left.Store(2)
+	g.cuts.Store(2)
 	tab.Eval(dropScript+`('.fr:has([value="02 Avant-projet"])', [["Tour.mp4", 12000000, 68]]); true`, nil)
-	deadline := time.Now().Add(2 * time.Minute)
-	for s.get("aicha", addressOf("02 Avant-projet", "Tour.mp4")).StatusCode != http.StatusOK {
-		if time.Now().After(deadline) {
-			tab.Screenshot("upload-stuck")
-			t.Fatal("the large file does not arrive")
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
+	s.await(t, tab, "02 Avant-projet/Tour.mp4")
 	if got := s.content(project + "/02 Avant-projet/Tour.mp4"); len(got) != 10<<20 && len(got) != 12_000_000 {
 		t.Errorf("%d bytes", len(got))
 	}
+	finished()
 
+	// A pause in the middle of a file: it goes on where it was.
+	reached := g.hold()
+	tab.Eval(dropScript+`("[data-upload-to]", [["Pause.mp4", 8000000, 69]]); true`, nil)
+	<-reached
+	press := func(act string) {
+		tab.Until(fmt.Sprintf(`document.querySelector('#uploads [data-act=%q]').checkVisibility()`, act))
+		tab.Eval(fmt.Sprintf(`document.querySelector('#uploads [data-act=%q]').click(); true`, act), nil)
+	}
+	press("pause")
+	tab.Until(`!document.querySelector('#uploads [data-act="resume"]').hidden && document.querySelector("#uploads [data-title]").textContent.includes("aused")`)
+	tab.Screenshot("upload-paused")
+	press("resume")
+	s.await(t, tab, "Pause.mp4")
+	if !g.resumed() {
+		t.Error("after the pause the file was sent anew")
+	}
+	finished()
+
+	s.reloaded(t, tab, g)
 	s.manyFiles(t, tab)
 }
 
-// manyFiles chooses a directory of 3,000 files and follows how the page keeps answering.
+// await waits until a file is there.
+func (s *testServer) await(t *testing.T, tab *webtest.Tab, place string) {
+	t.Helper()
+	for end := time.Now().Add(2 * time.Minute); s.get("aicha", addressOf(strings.Split(place, "/")...)).StatusCode != http.StatusOK; {
+		if time.Now().After(end) {
+			tab.Screenshot("upload-stuck")
+			t.Fatalf("%s does not arrive", place)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+// reloaded reloads the page in the middle of a file: chosen again it goes on, to where it was going.
+func (s *testServer) reloaded(t *testing.T, tab *webtest.Tab, g *gate) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "Film.mp4")
+	if err := os.WriteFile(file, bytes.Repeat([]byte("film"), 2_000_000), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	chromedp.ListenTarget(tab.Ctx, func(event any) {
+		if _, ok := event.(*cdppage.EventJavascriptDialogOpening); ok { // whether to leave
+			go func() { _ = chromedp.Run(tab.Ctx, cdppage.HandleJavaScriptDialog(true)) }()
+		}
+	})
+	reached := g.hold()
+	tab.Run(chromedp.SetUploadFiles(`#uploads [data-files]`, []string{file}, chromedp.ByQuery))
+	<-reached
+	tab.Open("/f/Projets")
+	tab.Until(`document.querySelector("#uploads [data-again]:not([hidden])")?.textContent.includes("Film.mp4")`)
+	tab.Screenshot("upload-again")
+	tab.Axe("upload panel after a reload")
+	tab.Run(chromedp.SetUploadFiles(`#uploads [data-files]`, []string{file}, chromedp.ByQuery))
+	s.await(t, tab, "Film.mp4")
+	if !g.resumed() {
+		t.Error("after the reload the file was sent anew")
+	}
+	tab.Until(`document.querySelector("#uploads.is-finished") && document.querySelector("#uploads [data-again]").hidden`)
+	tab.Open(addressOf())
+}
+
+// manyFiles drops a directory of 3,000 files as a file manager does, loses the connection meanwhile, and
+// follows how the page keeps answering.
 func (s *testServer) manyFiles(t *testing.T, tab *webtest.Tab) {
 	t.Helper()
 	const count = 3000
@@ -111,24 +235,20 @@ func (s *testServer) manyFiles(t *testing.T, tab *webtest.Tab) {
 		}
 	}
 	head := s.head("Projets")
-	start := time.Now()
-	tab.Run(chromedp.SetUploadFiles(`#uploads [data-dir]`, []string{dir}, chromedp.ByQuery))
-	tab.Until(`!document.querySelector("#uploads.is-finished")`)
-	worst := 0.0
-	for time.Since(start) < 40*time.Second {
-		var finished bool
-		tab.Eval(`!!document.querySelector("#uploads.is-finished")`, &finished)
-		if finished {
-			break
-		}
+	dropped := &input.DragData{Items: []*input.DragDataItem{}, Files: []string{dir}, DragOperationsMask: 1}
+	for _, step := range []input.DispatchDragEventType{input.DragEnter, input.DragOver, input.Drop} {
+		tab.Run(input.DispatchDragEvent(step, 800, 500, dropped))
+	}
+	tab.Until(`document.querySelector("#uploads") && !document.querySelector("#uploads.is-finished")`)
+	// The connection goes and comes back.
+	tab.Run(network.EmulateNetworkConditions(true, 0, -1, -1))
+	tab.Until(`document.querySelector("#uploads [data-figures]").textContent.includes("No answer")`)
+	tab.Screenshot("upload-offline")
+	tab.Run(network.EmulateNetworkConditions(false, 0, -1, -1))
+	start, worst := time.Now(), 0.0
+	for finished := false; !finished; {
 		worst = max(worst, tab.NextPaint(`document.querySelector("#main").scrollTop`))
-		// The connection goes and comes back.
-		if time.Since(start) > 500*time.Millisecond && s.head("Projets") == head {
-			tab.Run(network.EmulateNetworkConditions(true, 0, -1, -1))
-			time.Sleep(300 * time.Millisecond)
-			tab.Run(network.EmulateNetworkConditions(false, 0, -1, -1))
-		}
-		time.Sleep(20 * time.Millisecond)
+		tab.Eval(`!!document.querySelector("#uploads.is-finished")`, &finished)
 	}
 	var rows int
 	tab.Eval(`document.querySelectorAll("#uploads li").length`, &rows)
@@ -175,19 +295,4 @@ func TestPalette(t *testing.T) {
 			.dispatchEvent(new KeyboardEvent("keydown", {key: "Enter", bubbles: true, cancelable: true}));
 		return false;
 	})()`)
-}
-
-// cutBody breaks off after some bytes.
-type cutBody struct {
-	io.ReadCloser
-	left int
-}
-
-func (c *cutBody) Read(p []byte) (int, error) {
-	if c.left <= 0 {
-		return 0, io.ErrUnexpectedEOF
-	}
-	n, err := c.ReadCloser.Read(p[:min(len(p), c.left)])
-	c.left -= n
-	return n, err
 }

@@ -51,7 +51,9 @@ func TestDirectoryTag(t *testing.T) {
 		do   func()
 	}{
 		{"a file", func() { s.commit("priya", "Projets", testFile(project+"/Neuf.txt", "neuf", svn.InvalidRevnum)) }},
-		{"something in a subdirectory", func() { s.commit("priya", "Projets", testFile(project+"/02 Avant-projet/Neuf.txt", "neuf", svn.InvalidRevnum)) }},
+		{"something in a subdirectory", func() {
+			s.commit("priya", "Projets", testFile(project+"/02 Avant-projet/Neuf.txt", "neuf", svn.InvalidRevnum))
+		}},
 		{"another name of who changed", func() {
 			must(admin.ChangeUser(t.Context(), "priya", func(u *store.User) { u.DisplayName = "Prisca Nair" }))
 			s.Server.names.mu.Lock()

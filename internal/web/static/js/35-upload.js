@@ -52,16 +52,20 @@
 		draw();
 	};
 
+	// open shows the panel; it is asked for once, however many want it at the same time.
+	let opening;
 	const open = async () => {
-		if (panel) { if (!panel.isConnected) document.body.append(panel); panel.hidden = false; return; }
+		if (!panel) await (opening ||= load().finally(() => { opening = undefined; }));
+		if (!panel.isConnected) document.body.append(panel);
+		panel.hidden = false;
+	};
+	const load = async () => {
 		const r = await fetch("/uploads", { headers: { Accept: "text/html", "Hx-Request": "true" } });
 		if (!r.ok) throw new Error("panel");
-		if (panel) return;
 		const box = document.createElement("div");
 		box.innerHTML = await r.text();
 		panel = box.firstElementChild;
 		texts = JSON.parse(panel.dataset.texts);
-		document.body.append(panel);
 	};
 
 	// post asks the server and returns its answer; {fatal} for what trying again does not help.
@@ -102,6 +106,7 @@
 			by.new.add(item);
 			total += file.size;
 		});
+		panel.hidden = false; // a pointer that only passed by has hidden it meanwhile
 		draw();
 		pump();
 	};
@@ -193,11 +198,11 @@
 			// Small files that are still compared with what is there join the batch.
 			if (!list.length || (list.length < 50 && by.new.size && asking)) break;
 			// A file that cannot be read any more must not spoil the others.
-			const good = [];
-			for (const i of list) {
-				by.ready.delete(i); i.state = "running"; by.running.add(i);
-				try { i.blob = new Blob([await i.file.arrayBuffer()]); good.push(i); } catch { i.why = "refused"; move(i, "need", t("unreadable")); }
-			}
+			list.forEach((i) => { by.ready.delete(i); i.state = "running"; by.running.add(i); });
+			await Promise.all(list.map(async (i) => {
+				try { i.blob = new Blob([await i.file.arrayBuffer()]); } catch { i.why = "refused"; move(i, "need", t("unreadable")); }
+			}));
+			const good = list.filter((i) => i.blob);
 			if (!good.length) continue;
 			const a = await again(() => {
 				const form = new FormData();
@@ -335,8 +340,8 @@
 			if (item.state === "running" || item.state === "sent") {
 				const p = el("div", "uploads-part");
 				li.bar = el("progress"); li.bar.max = 1; li.bar.setAttribute("aria-label", item.name);
-				li.part = el("small");
-				p.append(li.bar, li.part);
+				li.share = el("small");
+				p.append(li.bar, li.share);
 				middle.append(p);
 				const x = el("button", "icon-button"); x.type = "button"; x.dataset.act = "drop"; x.setAttribute("aria-label", t("cancel") + " " + item.name); x.title = t("cancel"); x.append(icon("x"));
 				parts.push(x);
@@ -351,7 +356,7 @@
 		if (li.bar && (item.state === "running" || item.state === "sent")) {
 			const part = item.size ? item.sent / item.size : 0;
 			li.bar.value = part;
-			li.part.textContent = number.format(Math.floor(part * 100)) + "\u00a0%";
+			li.share.textContent = number.format(Math.floor(part * 100)) + "\u00a0%";
 		}
 		return li;
 	};
@@ -512,16 +517,13 @@
 	});
 
 	// entries reads what was dropped, directories with everything in them.
-	const walk = async (entry, path, out) => {
-		if (entry.isFile) {
-			out.push({ file: await new Promise((ok, no) => entry.file(ok, no)), place: path + entry.name });
-			return;
-		}
-		const reader = entry.createReader();
+	const walk = async (entry, path) => {
+		if (entry.isFile) return [{ file: await new Promise((ok, no) => entry.file(ok, no)), place: path + entry.name }];
+		const reader = entry.createReader(), all = [];
 		for (;;) {
-			const some = await new Promise((ok, no) => reader.readEntries(ok, no));
-			if (!some.length) return;
-			for (const e of some) await walk(e, path + entry.name + "/", out).catch(() => {});
+			const some = await new Promise((ok, no) => reader.readEntries(ok, no)); // a hundred at a time
+			if (!some.length) return all.flat();
+			all.push(...(await Promise.all(some.map((e) => walk(e, path + entry.name + "/").catch(() => [])))));
 		}
 	};
 	let marked, label;
@@ -552,7 +554,7 @@
 		if (!to) return;
 		const entries = [...e.dataTransfer.items].map((i) => i.webkitGetAsEntry?.()).filter(Boolean);
 		const list = [];
-		if (entries.length) for (const entry of entries) await walk(entry, "", list).catch(() => {});
+		if (entries.length) for (const entry of entries) list.push(...(await walk(entry, "").catch(() => [])));
 		else [...e.dataTransfer.files].forEach((file) => list.push({ file, place: file.name }));
 		if (list.length) add(list, to.to);
 	});
