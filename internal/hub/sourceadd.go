@@ -488,8 +488,16 @@ func (b *backups) settle(ctx context.Context, f *store.Found, r *source.Recognis
 		}
 	} else {
 		state, id, said, err := b.resolve(ctx, f, r)
-		if err != nil {
-			return err
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil { // it must not hold up those behind it
+			e, ok := asSource(oursOf(err))
+			if !ok {
+				b.log.LogAttrs(ctx, slog.LevelError, "a document was not added", slog.Any("error", err))
+				e = source.Errorf(source.ReasonOurs, "it failed on the server: the administrator finds why in the log")
+			}
+			state, said = FoundNone, e.Text
 		}
 		address, err := marshal(r.Address)
 		if err != nil {

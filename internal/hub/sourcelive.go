@@ -70,8 +70,8 @@ func (p paced) Follow(ctx context.Context, c *source.Client, d source.Document, 
 			cancel(err)
 		}
 	})
-	err := p.Follower.Follow(ctx, c, d, alive, func(copy *source.Copy) error {
-		if before := take(copy); before != nil {
+	err := p.Follower.Follow(ctx, c, d, alive, func(got *source.Copy) error {
+		if before := take(got); before != nil {
 			_ = before.Close() // it was never told; what it held goes with the process at the latest
 		}
 		poke(there)
@@ -97,9 +97,9 @@ func (p paced) tell(ctx context.Context, there <-chan struct{}, take func() *sou
 			return nil
 		case <-there:
 		}
-		if copy := take(); copy != nil {
-			p.told.Store(copy)
-			if err := changed(copy); err != nil {
+		if got := take(); got != nil {
+			p.told.Store(got)
+			if err := changed(got); err != nil {
 				return err
 			}
 		}

@@ -288,7 +288,7 @@ func (b *backups) Work(ctx context.Context, j source.Job) error {
 	id := SourceID(j.ID)
 	n, err := b.hub.store.Source(ctx, id)
 	if havre.CodeOf(err) == havre.CodeNotFound && err != nil {
-		return nil // removed at this moment
+		return nil //nolint:nilerr // removed at this moment
 	}
 	if err != nil {
 		return err
@@ -319,21 +319,21 @@ func (b *backups) Work(ctx context.Context, j source.Job) error {
 	go func() {
 		err := w.follow(work, follower, secrets, sync.OnceFunc(func() { close(first) }))
 		if err = errors.Join(err, end()); err != nil && ctx.Err() == nil {
-			b.log.LogAttrs(ctx, slog.LevelError, "a document is not followed any more", slog.String("source", string(id)), slog.Any("error", err))
+			b.log.LogAttrs(ctx, slog.LevelError, "a document is not followed any more", slog.String("backup", string(id)), slog.Any("error", err))
 		}
 	}()
 	<-first // follow sees to it
 	return nil
 }
 
-// errPaused is what is wrong with a source that only a person can put right.
-type errPaused struct{ why *source.Error }
+// pausedError is what is wrong with a source that only a person can put right.
+type pausedError struct{ why *source.Error }
 
-func (e *errPaused) Error() string { return e.why.Error() }
-func (e *errPaused) Unwrap() error { return e.why }
+func (e *pausedError) Error() string { return e.why.Error() }
+func (e *pausedError) Unwrap() error { return e.why }
 
 func paused(format string, args ...any) error {
-	return &errPaused{source.Errorf(source.ReasonOurs, format, args...)}
+	return &pausedError{source.Errorf(source.ReasonOurs, format, args...)}
 }
 
 // prepare finds out whether the source can be worked on, and how; the follower is nil if it is not to be followed.
@@ -458,7 +458,7 @@ func (w *job) once(ctx context.Context, secrets source.Secrets) error {
 	if w.row.Collection != "" {
 		r, err := w.list(ctx, p, secrets)
 		if err != nil {
-			return nil // it stays due
+			return nil //nolint:nilerr // it was stopped, and stays due
 		}
 		return w.finish(ctx, before, r, false)
 	}
@@ -469,7 +469,7 @@ func (w *job) once(ctx context.Context, secrets source.Secrets) error {
 	})
 	switch {
 	case ctx.Err() != nil:
-		return nil // it stays due
+		return nil //nolint:nilerr // it was stopped, and stays due
 	case err != nil:
 		return w.failed(ctx, err)
 	}
@@ -489,7 +489,7 @@ func guarded(do func() error) (err error) {
 // failed stores a failure that is not of the document.
 func (w *job) failed(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
-		return nil
+		return nil //nolint:nilerr // it was stopped, and stays due
 	}
 	if havre.CodeOf(err) == havre.CodeNotFound && !has[*source.Error](err) {
 		return nil // the source, its folder or its person went away meanwhile
@@ -500,7 +500,7 @@ func (w *job) failed(ctx context.Context, err error) error {
 	if w.target == nil {
 		w.target = &folderTarget{}
 	}
-	w.target.denied = w.target.denied || has[*errPaused](err)
+	w.target.denied = w.target.denied || has[*pausedError](err)
 	return w.finish(ctx, before, r, false)
 }
 
@@ -509,7 +509,7 @@ func (w *job) told(ctx context.Context, err error) error {
 	if e, ok := asSource(oursOf(err)); ok {
 		return e
 	}
-	w.log.LogAttrs(ctx, slog.LevelError, "a backup failed", slog.String("source", string(w.row.ID)), slog.Any("error", err))
+	w.log.LogAttrs(ctx, slog.LevelError, "a backup failed", slog.String("backup", string(w.row.ID)), slog.Any("error", err))
 	return source.Errorf(source.ReasonOurs, "it failed on the server: the administrator finds why in the log")
 }
 

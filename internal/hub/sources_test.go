@@ -739,6 +739,26 @@ func TestBackupsWithoutRoom(t *testing.T) {
 	}
 }
 
+func TestAClosedAccountHoldsUpNobody(t *testing.T) {
+	w := newSourceWorld(t)
+	ctx := t.Context()
+	ben := w.join("ben", "phone", havre.RightWrite)
+	w.notes.Set("one", "One\n1")
+	at := ok(w.Spot(ctx, ben, "Team", "", svn.InvalidRevnum))(t)
+	list := ok(w.AddSources(ctx, ben, at, []SourceWish{{URL: "http://notes.example/n/two"}}))(t)
+	if err := w.console().SetUserDisabled(ctx, "ben", true); err != nil {
+		t.Fatal(err)
+	}
+	w.run()
+	if all := w.add("", "one"); len(all) != 1 || all[0].State != SourceOK {
+		t.Errorf("%+v", all)
+	}
+	found := ok(w.Found(ctx, ben, list))(t)
+	if f := found.Items[0]; f.State != FoundNone || !strings.Contains(f.Text, "closed") || !found.Done {
+		t.Errorf("%+v", f)
+	}
+}
+
 func TestLargeCopies(t *testing.T) {
 	w := newSourceWorld(t)
 	ctx := t.Context()

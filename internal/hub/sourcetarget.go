@@ -327,7 +327,8 @@ func (w *folderWrite) commit(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	for _, f := range r.Refused {
+	if len(r.Refused) > 0 {
+		f := &r.Refused[0]
 		switch f.Reason {
 		case havre.RefusedOutOfDate, havre.RefusedParent, havre.RefusedUpload:
 			return false, nil

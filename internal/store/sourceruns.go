@@ -64,19 +64,11 @@ func (s *Store) DueInstances(ctx context.Context, now time.Time) ([]string, erro
 func (s *Store) ClaimSources(ctx context.Context, holder, instance string, now, until time.Time, limit int) ([]SourceID, error) {
 	var ids []SourceID
 	err := s.change(ctx, func(tx *sql.Tx) error {
-		rows, err := tx.QueryContext(ctx, `SELECT id FROM sources WHERE instance = ?1 AND NOT paused AND next_run <= ?2 AND held_until < ?2
+		var err error
+		ids, err = queryIn(ctx, tx, func(row func(...any) error) (id SourceID, err error) { return id, row(&id) },
+			`SELECT id FROM sources WHERE instance = ?1 AND NOT paused AND next_run <= ?2 AND held_until < ?2
 			ORDER BY next_run, id LIMIT ?3`, instance, now.UnixMilli(), limit)
 		if err != nil {
-			return err
-		}
-		for rows.Next() {
-			var id SourceID
-			if err := rows.Scan(&id); err != nil {
-				return errors.Join(err, rows.Close())
-			}
-			ids = append(ids, id)
-		}
-		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
 			return err
 		}
 		for _, id := range ids {
@@ -89,26 +81,41 @@ func (s *Store) ClaimSources(ctx context.Context, holder, instance string, now, 
 	return ids, err
 }
 
+// queryIn is query in a transaction.
+func queryIn[T any](ctx context.Context, tx *sql.Tx, scan func(row func(...any) error) (T, error), text string, args ...any) ([]T, error) {
+	rows, err := tx.QueryContext(ctx, text, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var all []T
+	for rows.Next() {
+		v, err := scan(rows.Scan)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, v)
+	}
+	return all, rows.Err()
+}
+
 // HoldSources makes what the holder has last until until, and returns what it still has, and whether it is to be
 // followed live.
 func (s *Store) HoldSources(ctx context.Context, holder string, until time.Time) (map[SourceID]bool, error) {
 	held := map[SourceID]bool{}
 	err := s.change(ctx, func(tx *sql.Tx) error {
 		const mine = ` held_by = ? AND held_until > 0 AND NOT paused`
-		rows, err := tx.QueryContext(ctx, `SELECT id, live FROM sources WHERE`+mine, holder)
-		if err != nil {
+		type mineRow struct {
+			id   SourceID
+			live bool
+		}
+		all, err := queryIn(ctx, tx, func(row func(...any) error) (h mineRow, err error) { return h, row(&h.id, &h.live) },
+			`SELECT id, live FROM sources WHERE`+mine, holder)
+		if err != nil || len(all) == 0 {
 			return err
 		}
-		for rows.Next() {
-			var id SourceID
-			var live bool
-			if err := rows.Scan(&id, &live); err != nil {
-				return errors.Join(err, rows.Close())
-			}
-			held[id] = live
-		}
-		if err := errors.Join(rows.Err(), rows.Close()); err != nil || len(held) == 0 {
-			return err
+		for _, h := range all {
+			held[h.id] = h.live
 		}
 		_, err = tx.ExecContext(ctx, `UPDATE sources SET held_until = ? WHERE`+mine, until.UnixMilli(), holder)
 		return err

@@ -323,29 +323,26 @@ func (s *Store) moveOne(ctx context.Context, tx *sql.Tx, folder havre.FolderID, 
 
 // followFiles moves a source whose files were all moved to one other directory to that directory.
 func (s *Store) followFiles(ctx context.Context, tx *sql.Tx, folder havre.FolderID) error {
-	rows, err := tx.QueryContext(ctx, `SELECT source_id, f.path, s.path FROM source_files f JOIN sources s ON s.id = f.source_id
+	type place struct {
+		id        SourceID
+		file, dir svn.Path
+	}
+	all, err := queryIn(ctx, tx, func(row func(...any) error) (p place, err error) { return p, row(&p.id, &p.file, &p.dir) },
+		`SELECT source_id, f.path, s.path FROM source_files f JOIN sources s ON s.id = f.source_id
 		WHERE s.folder_id = ? ORDER BY source_id`, folder)
 	if err != nil {
 		return err
 	}
 	to := map[SourceID]*svn.Path{} // nil: more than one directory, or the right one
-	for rows.Next() {
-		var id SourceID
-		var file, dir svn.Path
-		if err := rows.Scan(&id, &file, &dir); err != nil {
-			return errors.Join(err, rows.Close())
-		}
-		at := file.Dir()
-		first, seen := to[id]
+	for _, p := range all {
+		at := p.file.Dir()
+		first, seen := to[p.id]
 		switch {
-		case at == dir, seen && (first == nil || *first != at):
-			to[id] = nil
+		case at == p.dir, seen && (first == nil || *first != at):
+			to[p.id] = nil
 		case !seen:
-			to[id] = &at
+			to[p.id] = &at
 		}
-	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-		return err
 	}
 	for id, dir := range to {
 		if dir == nil {
