@@ -19,7 +19,7 @@ const (
 	// maxReplays is how many pads are kept open for the next request.
 	maxReplays = 6
 	// maxReplayFile is how large the file of a pad may be, in bytes.
-	maxReplayFile = 512 << 20
+	maxReplayFile = 256 << 20
 	// maxReplayRevisions bounds what is kept in memory: some 62 bytes for each, for all pads together.
 	maxReplayRevisions = 2_000_000
 	// replayPatience is how long a request waits for a pad to be read; then the page says so and asks again.
@@ -71,8 +71,8 @@ func (rs *replays) get(ctx context.Context, h *hub.Hub, at *hub.Spot) (p *padRep
 	if p == nil {
 		p = &padReplay{done: make(chan struct{})}
 		rs.pads[key] = p
-		p.users++ // of who reads
-		go func() {
+		p.users++   // of who reads
+		go func() { // it ends by itself: a file is bounded, and the next request waits for it
 			rs.read(context.WithoutCancel(ctx), p, h, at)
 			rs.release(p)
 		}()
