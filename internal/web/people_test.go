@@ -380,7 +380,10 @@ func TestReadPeople(t *testing.T) {
 				t.Fatal(err)
 			}
 			for i := range got {
-				got[i].hasDisplay, got[i].hasMail, got[i].hasRole = false, false, false
+				if got[i].Quota != -1 {
+					t.Errorf("line %d bounds the space to %d", got[i].Line, got[i].Quota)
+				}
+				got[i].Quota, got[i].hasDisplay, got[i].hasMail, got[i].hasRole = 0, false, false, false
 			}
 			if d := cmp.Diff(c.want, got, cmp.AllowUnexported(personLine{})); d != "" {
 				t.Error(d)
