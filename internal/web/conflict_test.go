@@ -1,6 +1,7 @@
 package web
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -89,4 +90,28 @@ func TestBesideTheList(t *testing.T) {
 		t.Errorf("the count was %q and is %q", before, after)
 	}
 	wantStatus(t, s.get("stranger", at+"?deleted=count"), http.StatusNotFound)
+}
+
+// TestPlacesBeyondTheFirst: where there are too many directories to offer, one searches for the place by name.
+func TestPlacesBeyondTheFirst(t *testing.T) {
+	s := newTestServer(t)
+	changes := []havre.Change{{Kind: havre.ChangePut, Path: "Many", Base: svn.InvalidRevnum, Entry: havre.Entry{Kind: havre.KindDir}}}
+	for i := range maxPlaces + 50 {
+		changes = append(changes, havre.Change{
+			Kind: havre.ChangePut, Path: svn.Path(fmt.Sprintf("Many/Dossier été %04d", i)), Base: svn.InvalidRevnum, Entry: havre.Entry{Kind: havre.KindDir},
+		})
+	}
+	s.commit("tom", "Projets", changes...)
+	ask := url.Values{"do": {"ask-move"}, "item": {"Many"}, "base": {"9999"}}
+	wantText(t, s.post("tom", folderAddress("Projets", ""), url.Values{"do": {"ask-copy"}, "item": {project}, "base": {"9999"}}), "subfolders are listed: search for others by name")
+	if a := s.post("tom", folderAddress("Projets", ""), ask); strings.Contains(a.body, "search for others") {
+		t.Error("without what moves there are few places")
+	}
+	ask.Set("item", project)
+	ask.Set("where", "ETE 2049")
+	a := s.post("tom", folderAddress("Projets", ""), ask)
+	wantText(t, a, `value="Many/Dossier été 2049"`)
+	if n := strings.Count(a.body, `name="to"`); n != 1 {
+		t.Errorf("%d places are offered", n)
+	}
 }

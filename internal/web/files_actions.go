@@ -3,6 +3,7 @@ package web
 import (
 	"net/http"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -161,10 +162,15 @@ type moveView struct {
 	Copy    bool
 	Self    bool // the page is that of the one item
 	Folder  string
+	Query   string // what the places are called, if there are more than are offered
+	More    bool   // there are others
 }
 
 // maxPlaces is how many directories are offered as the place to go.
 const maxPlaces = 2000
+
+// searchedPlaces is how many directories are looked through for those that are called as somebody typed.
+const searchedPlaces = 100_000
 
 func (s *Server) moveQuestion(x *exchange, at *hub.Spot) error {
 	items, err := x.items(at)
@@ -185,8 +191,19 @@ func (s *Server) moveQuestion(x *exchange, at *hub.Spot) error {
 		key = "files.copy.title"
 	}
 	v.Title = x.t(key, "n", len(items), "name", items[0].Name())
-	if v.Places, err = s.hub.Directories(x.ctx(), x.caller(), at.Folder.Name, maxPlaces, chosen); err != nil {
+	limit := maxPlaces + 1
+	if v.Query = strings.TrimSpace(x.r.PostFormValue("where")); v.Query != "" {
+		limit = searchedPlaces
+	}
+	if v.Places, err = s.hub.Directories(x.ctx(), x.caller(), at.Folder.Name, limit, chosen); err != nil {
 		return err
+	}
+	if v.Query != "" {
+		want := plain(v.Query)
+		v.Places = slices.DeleteFunc(v.Places, func(p string) bool { return !strings.Contains(plain(p), want) })
+	}
+	if v.More = len(v.Places) > maxPlaces; v.More {
+		v.Places = v.Places[:maxPlaces]
 	}
 	if x.r.Header.Get("Hx-Target") == "f-dialog" {
 		return x.fragment("files/move", "move-dialog", v)
