@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/chromedp/cdproto/network"
@@ -24,30 +25,52 @@ func (s *site) browse(ctx context.Context, c config, r report) error {
 	if err := chromedp.Run(ctx, network.Enable(), network.SetCookie(cookieName, s.tokens[0]).WithURL(s.address).WithPath("/").WithSecure(true)); err != nil {
 		return err
 	}
-	var paints, lists, inputs []time.Duration
+	var sent atomic.Int64 // bytes since it was set to nothing
+	chromedp.ListenTarget(ctx, func(event any) {
+		if e, ok := event.(*network.EventLoadingFinished); ok {
+			sent.Add(int64(e.EncodedDataLength))
+		}
+	})
+	var paints, lists, ends, inputs []time.Duration
 	for range c.rounds + 1 { // the first one fills the cache
 		paint, err := s.timing(ctx, "/f/Bench/some", `performance.getEntriesByName("first-contentful-paint")[0].startTime`)
 		if err != nil {
 			return err
 		}
-		list, err := s.timing(ctx, "/f/Bench/many", `performance.getEntriesByType("navigation")[0].domContentLoadedEventStart`)
+		if len(paints) == 0 { // as if the list of 10,000 were the first page
+			if err := chromedp.Run(ctx, network.ClearBrowserCache()); err != nil {
+				return err
+			}
+			sent.Store(0)
+		}
+		list, err := s.timing(ctx, "/f/Bench/many", `document.querySelector("#list").textContent.includes("09999") && performance.getEntriesByType("navigation")[0].domContentLoadedEventStart`)
 		if err != nil {
 			return err
 		}
-		input, err := evaluate(ctx, `new Promise(done => {
-			const t = performance.now(), boxes = document.querySelectorAll("[role=row] input[type=checkbox]");
-			boxes[Math.floor(boxes.length / 2)].click();
-			requestAnimationFrame(() => { const c = new MessageChannel(); c.port1.onmessage = () => done(performance.now() - t); c.port2.postMessage(0); });
-		})`)
+		if len(paints) == 0 {
+			r.row("10,000 entries, transferred at the first visit", fmt.Sprintf("%d KB", sent.Load()/1000), "", "goal: under 250 KB")
+		}
+		input, err := evaluate(ctx, nextPaint(`const boxes = document.querySelectorAll("[role=row] input[type=checkbox]"); boxes[Math.floor(boxes.length / 2)].click()`))
 		if err != nil {
 			return err
 		}
-		paints, lists, inputs = append(paints, paint), append(lists, list), append(inputs, input)
+		end, err := evaluate(ctx, nextPaint(`const row = document.querySelector("#list .fr"); row.focus(); row.dispatchEvent(new KeyboardEvent("keydown", {key: "End", bubbles: true, cancelable: true}))`))
+		if err != nil {
+			return err
+		}
+		paints, lists, ends, inputs = append(paints, paint), append(lists, list), append(ends, end), append(inputs, input)
 	}
 	r.row("first contentful paint, directory of 50", ms(median(paints[1:])), "first visit "+ms(paints[0]), "goal: under 300 ms")
-	r.row("10,000 entries, to the last row", ms(median(lists[1:])), "first visit "+ms(lists[0]), "goal: under 150 ms")
+	r.row("10,000 entries, until the last is in the page", ms(median(lists[1:])), "first visit "+ms(lists[0]), "goal: under 150 ms")
+	r.row("10,000 entries, End until the last is painted", ms(median(ends)), "", "")
 	r.row("10,000 entries, tick to next paint", ms(median(inputs)), "", "goal: under 100 ms")
 	return s.uploads(ctx, c, r)
+}
+
+// nextPaint is a script that does something and returns how many milliseconds later the next frame was shown.
+func nextPaint(script string) string {
+	return `new Promise(done => { const t = performance.now(); ` + script + `;
+		requestAnimationFrame(() => { const c = new MessageChannel(); c.port1.onmessage = () => done(performance.now() - t); c.port2.postMessage(0); }); })`
 }
 
 // timing opens a page and returns a moment of its loading.
