@@ -387,3 +387,24 @@ func TestBackupSettings(t *testing.T) {
 	}
 	s.get("maelle", "/admin/settings").has(t, `href="/admin/settings/backups"`)
 }
+
+// TestBackupCollection: the page of a whole instance whose key is wrong asks for another key.
+func TestBackupCollection(t *testing.T) {
+	s := newBackupServer(t)
+	form := url.Values{"do": {"whole"}, "instance": {"https://pad.goulet.example"}, "key": {"s3cr3t-key"}, "place": {"Projets/Douarnenez"}}
+	if a := s.post("tom", "/backups/new", form); !listAddress.MatchString(a.Header.Get("Location")) {
+		t.Fatal(a.StatusCode, a.body)
+	}
+	var found hub.Source
+	s.until(func(list []hub.Source) bool {
+		if len(list) == 1 {
+			found = list[0]
+		}
+		return found.ID != "" && !found.LastRun.IsZero()
+	})
+	a := s.get("tom", "/backups/"+string(found.ID))
+	a.has(t, "Open the instance", "0 documents.", "Needs a password", `name="what" value="key"`)
+	if strings.Contains(a.body, "s3cr3t-key") {
+		t.Error("the page shows the key")
+	}
+}

@@ -80,12 +80,18 @@ func (p *testInstances) Probe(ctx context.Context, _ *source.Client, r source.Re
 	defer p.mu.Unlock()
 	d := p.docs[r.Address.URL]
 	switch {
+	case r.Address.Collection != "":
 	case d == nil:
 		return r, source.Errorf(source.ReasonGone, "there is no such document")
 	case d.err != nil && r.Secrets.Password == "":
 		return r, d.err
 	}
 	return r, nil
+}
+
+// List lets nobody in.
+func (p *testInstances) List(context.Context, *source.Client, source.Document) ([]source.Recognised, error) {
+	return nil, source.Errorf(source.ReasonPassword, "the key is wrong")
 }
 
 func (p *testInstances) Fetch(_ context.Context, _ *source.Client, d source.Document) (*source.Copy, error) {

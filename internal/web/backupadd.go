@@ -80,7 +80,7 @@ func (s *Server) backupNewWith(x *exchange, status int, v *backupNewView) error 
 		return err
 	}
 	if v.Place == "" {
-		v.Place = x.cookie(cookieBackupPlace)
+		v.Place, _ = url.PathUnescape(x.cookie(cookieBackupPlace)) // none if somebody made it up
 	}
 	for _, value := range []string{"auto", "live", "1h", "24h", "168h"} {
 		v.Schedules = append(v.Schedules, scheduleChoice{value, x.scheduleWords(value), value == "auto"})

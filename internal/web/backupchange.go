@@ -76,6 +76,8 @@ func (s *Server) backupSecret(x *exchange, d *hub.Source) (string, error) {
 		more.Password = secret
 	case "session":
 		more.Session = secret
+	case "key":
+		more.APIKey = secret
 	default:
 		return "", notFound()
 	}

@@ -128,9 +128,12 @@ func (s *Server) backupPage(x *exchange) error {
 
 // backupView fills in what the source says.
 func (x *exchange) backupView(d *hub.Source) *backupView {
-	id := "/backups/" + url.PathEscape(string(d.ID))
+	id, unit := "/backups/"+url.PathEscape(string(d.ID)), sourceUnit(d.Kind)
+	if d.Address.Collection != "" {
+		unit = "collection"
+	}
 	v := &backupView{
-		Here: x.r.URL.RequestURI(), Address: id, Action: id, Title: d.Title, Unit: sourceUnit(d.Kind), Sheet: d.Kind == source.KindEtherCalc,
+		Here: x.r.URL.RequestURI(), Address: id, Action: id, Title: d.Title, Unit: unit, Sheet: unit == "sheet",
 		Shown: d.Address.URL, Write: d.Right >= havre.RightWrite, Paused: d.State == hub.SourcePaused,
 		Place: placeWords(d.Folder, string(d.Path)), PlaceLink: folderAddress(d.Folder, string(d.Path)), AddedBy: x.authorName(d.AddedBy), Added: d.Added,
 		Strip: x.sourceDays(&d.Days),
@@ -280,7 +283,9 @@ func (x *exchange) scheduleWords(value string) string {
 
 // backupAnswer says whether the copy is fresh and whole.
 func (x *exchange) backupAnswer(d *hub.Source, v *backupView) {
-	v.Rest = x.replaySum(v)
+	if v.Rest = x.replaySum(v); v.Unit == "collection" {
+		v.Rest = x.t("backups.holds", "n", d.Documents) + "."
+	}
 	w := x.sourceWords(d)
 	v.State = w.State
 	switch {
@@ -335,7 +340,11 @@ func (x *exchange) backupWarnings(d *hub.Source) []backupWarning {
 		}
 		list = append(list, n)
 	case d.State == hub.SourcePassword:
-		list = append(list, backupWarning{Class: "warn", Icon: "key-round", Text: w.Why, Field: "password"})
+		field := "password"
+		if slices.Contains(d.Secrets, "key") {
+			field = "key"
+		}
+		list = append(list, backupWarning{Class: "warn", Icon: "key-round", Text: w.Why, Field: field})
 	case d.State == hub.SourceHidden:
 		list = append(list, backupWarning{Class: "warn", Icon: "key-round", Text: w.Why, Field: "address"})
 	case d.State.Problem() || d.State == hub.SourceLimited || d.State == hub.SourcePaused && d.Reason != "":
