@@ -119,7 +119,7 @@ func (s *spoken) text(verb rune) string {
 	case v.CanInt():
 		return formatNumber(s.x.lang, v.Int())
 	case v.CanUint():
-		return formatNumber(s.x.lang, int64(v.Uint())) //nolint:gosec // counts, sizes
+		return formatNumber(s.x.lang, int64(v.Uint()))
 	}
 	return fmt.Sprint(s.value)
 }

@@ -193,7 +193,7 @@ func TestSaid(t *testing.T) {
 		{"grant.set", "/Plans: Tom; B may write", "/Plans: Tom; B can edit", "/Plans : Tom; B peut modifier"},
 		{
 			"user.change", "role: administrator; expires 2026-12-01T00:00:00Z; quota: 2000000000 bytes",
-			"role: administrator; expires Tuesday 1 December 2026, 00:00:00; quota: 2 GB", "rôle : administre ; expire le mardi 1 décembre 2026, 00:00:00 ; quota : 2 Go",
+			"role: administrator; expires Tuesday 1 December 2026, 00:00:00; quota: 2 GB", "rôle : administre ; expire le mardi 1 décembre 2026, 00:00:00 ; quota : 2 Go", //nolint:misspell // French
 		},
 		{"folder.quota", "none", "none", "aucun"},
 		{"folder.quota", "5000000 bytes", "5 MB", "5 Mo"},
