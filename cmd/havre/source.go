@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -173,7 +174,8 @@ func (c *sourceAddCmd) wishes(con *console) ([]*havrev1.SourceWish, error) {
 		}
 		for i := range found {
 			r := &found[i].Kinds[0]
-			add(r.Address.URL, wire.Secrets(&r.Secrets))
+			// An address that may do more than read is the one that the server has to see: the other may be a guess.
+			add(cmp.Or(r.Secrets.Address.Reveal(), r.Address.URL), wire.Secrets(&r.Secrets))
 		}
 	}
 	switch {

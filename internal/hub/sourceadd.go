@@ -173,7 +173,7 @@ func marshal(v any) (string, error) {
 // mustAsk says whether the form of an address leaves open what it is. The name of a document that is known by another address
 // only, as polls are by that of their administration, is known to the instance alone.
 func mustAsk(s *sealedFound) bool {
-	return len(s.Candidates) > 0 && (s.Candidates[0].Likelihood != source.Certain || s.Candidates[0].Secrets.Address != "")
+	return len(s.Candidates) > 0 && (s.Candidates[0].Likelihood != source.Certain || s.Candidates[0].Secrets.Address != "" || s.Secrets.Address != "")
 }
 
 // shownAddress returns what may be shown of a text that is no known address: nothing of a user, a query, or what is

@@ -21,6 +21,8 @@ import (
 
 	"github.com/havre-cloud/havre/internal/havre"
 	"github.com/havre-cloud/havre/internal/source"
+	"github.com/havre-cloud/havre/internal/source/framadate"
+	"github.com/havre-cloud/havre/internal/source/framadate/framadatetest"
 	"github.com/havre-cloud/havre/internal/source/sourcetest"
 	"github.com/havre-cloud/havre/internal/store"
 	"github.com/havre-cloud/havre/svn"
@@ -534,6 +536,48 @@ func TestSecretsOfSourcesAreNowhere(t *testing.T) {
 	}
 	w.open()
 	if _, err := w.vault.openSecrets(n.ID, n.Sealed); reasonOf(err) != source.ReasonOurs {
+		t.Error(err)
+	}
+}
+
+// TestPollsByTheirAdministration: the address with which a poll is administered reads all of it, and is seen nowhere.
+func TestPollsByTheirAdministration(t *testing.T) {
+	polls := framadatetest.New(t, framadatetest.Options{})
+	poll := framadatetest.SampleDates()
+	poll.ID = "our-own-choice"
+	poll = polls.Add(poll)
+	w := newSourceWorld(t)
+	w.stop()
+	w.Hub = ok(Open(t.Context(), w.dir, Options{
+		Version: "test", Logger: slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Sources: source.NewRegistry(framadate.New()), SourceClient: source.ClientOptions{AllowPrivate: true, PerSecond: -1},
+	}))(t)
+	w.run()
+	ok(w.AddSources(t.Context(), w.ada, w.spot(""), []SourceWish{{URL: polls.Administration(poll)}}))(t)
+	all := w.until("are backed up", func(all []Source) bool { return len(all) == 1 && all[0].State == SourceOK })
+	if s := all[0]; s.Address.Name != poll.ID || strings.Contains(fmt.Sprintf("%+v", s), poll.Admin) || len(s.Files) < 4 {
+		t.Errorf("%+v", s)
+	}
+	for name, content := range w.tree() {
+		if strings.Contains(content, poll.Admin) {
+			t.Errorf("%s has the address of the administration", name)
+		}
+	}
+	w.pause()
+	if strings.Contains(w.log.String(), poll.Admin) {
+		t.Errorf("in the log: %s", w.log)
+	}
+	err := filepath.WalkDir(w.dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		if bytes.Contains(content, []byte(poll.Admin)) {
+			t.Errorf("%s has it", path)
+		}
+		return err
+	})
+	if err != nil {
 		t.Error(err)
 	}
 }
