@@ -3,7 +3,7 @@
 // Syncthing for the way from one machine to another.
 //
 //	go run ./bench                 everything
-//	go run ./bench -only sync      one part only: commit, import, large, sync, idle, web, pads; several with commas
+//	go run ./bench -only sync      one part only: commit, import, large, verify, sync, idle, web, pads; several with commas
 //	go run ./bench -rounds 5       medians of five instead of three
 //	go run ./bench -dir /mnt/x     where the data goes (default: the temporary directory)
 //
@@ -101,6 +101,7 @@ var allParts = []part{
 	{"commit", benchCommit}, // first: ext4 makes files slowly for minutes where many were deleted
 	{"import", benchImport},
 	{"large", benchLarge},
+	{"verify", benchVerify},
 	{"sync", benchSync},
 	{"idle", benchIdle},
 	{"web", benchWeb},

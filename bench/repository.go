@@ -29,6 +29,8 @@ func runChild(args []string) int {
 		err = putFile(ctx, args[1], args[2], svn.Path(args[3]))
 	case "cat": // REPOSITORY PATH
 		err = catFile(ctx, args[1], svn.Path(args[2]))
+	case "verify": // REPOSITORY
+		err = verifyRepository(ctx, args[1])
 	case "pad": // FILE INDEX
 		err = readPad(args[1], args[2])
 	case "pad-at": // FILE INDEX REVISION
