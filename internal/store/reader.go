@@ -30,7 +30,7 @@ func (r *reader) statement(ctx context.Context, text string) (*sql.Stmt, error) 
 	if s != nil || full {
 		return s, nil
 	}
-	s, err := r.db.PrepareContext(ctx, text)
+	s, err := r.db.PrepareContext(ctx, text) //nolint:sqlclosecheck // it is kept until Close
 	if err != nil {
 		return nil, err
 	}
@@ -45,7 +45,7 @@ func (r *reader) statement(ctx context.Context, text string) (*sql.Stmt, error) 
 
 // QueryContext is that of sql.DB.
 func (r *reader) QueryContext(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
-	s, err := r.statement(ctx, text)
+	s, err := r.statement(ctx, text) //nolint:sqlclosecheck // it is kept until Close
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +58,7 @@ func (r *reader) QueryContext(ctx context.Context, text string, args ...any) (*s
 // QueryRowContext is that of sql.DB.
 func (r *reader) QueryRowContext(ctx context.Context, text string, args ...any) *sql.Row {
 	// What is wrong with the text is said by the row.
-	if s, err := r.statement(ctx, text); s != nil && err == nil {
+	if s, err := r.statement(ctx, text); s != nil && err == nil { //nolint:sqlclosecheck // it is kept until Close
 		return s.QueryRowContext(ctx, args...)
 	}
 	return r.db.QueryRowContext(ctx, text, args...)

@@ -22,7 +22,7 @@ func TestDirectoryTag(t *testing.T) {
 		t.Helper()
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "https://havre.test"+address, nil)
 		for name, value := range cookies {
-			r.AddCookie(&http.Cookie{Name: name, Value: value}) //nolint:gosec // of a request, which has no attributes
+			r.AddCookie(&http.Cookie{Name: name, Value: value})
 		}
 		if tag != "" {
 			r.Header.Set("If-None-Match", tag)

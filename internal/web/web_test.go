@@ -94,11 +94,10 @@ var seed struct {
 }
 
 func TestMain(m *testing.M) {
-	code := webtest.Main(m)
+	webtest.Main(m)
 	if err := os.RemoveAll(seed.dir); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 	}
-	os.Exit(code)
 }
 
 // makeSeed makes the people, folders and files of newTestServer.

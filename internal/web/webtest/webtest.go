@@ -50,14 +50,13 @@ var shared struct {
 }
 
 // Main runs the tests of a program with one browser for all that call Start: it starts with the first
-// of them. It returns the exit code.
-func Main(m *testing.M) int {
+// of them.
+func Main(m *testing.M) {
 	shared.on = true
-	code := m.Run()
+	m.Run() // the testing package ends the program with what it returned
 	if shared.stop != nil {
 		shared.stop()
 	}
-	return code
 }
 
 // Start serves the handler over TLS until the test ends, and returns a browser that looks at it: that of
@@ -77,8 +76,9 @@ func Start(t *testing.T, handler http.Handler) *Browser {
 			shared.err = err
 			return
 		}
-		ctx, stop, err := launch(context.Background(), dir)
-		shared.ctx, shared.err, shared.stop = ctx, err, func() { stop(); _ = os.RemoveAll(dir) }
+		var stop func()
+		shared.ctx, stop, shared.err = launch(context.Background(), dir) //nolint:fatcontext // once
+		shared.stop = func() { stop(); _ = os.RemoveAll(dir) }
 	})
 	if shared.err != nil {
 		t.Fatalf("start chromium: %v", shared.err)
