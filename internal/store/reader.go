@@ -30,14 +30,14 @@ func (r *reader) statement(ctx context.Context, text string) (*sql.Stmt, error) 
 	if s != nil || full {
 		return s, nil
 	}
-	s, err := r.db.PrepareContext(ctx, text) //nolint:sqlclosecheck // it is kept until Close
+	s, err := r.db.PrepareContext(ctx, text)
 	if err != nil {
 		return nil, err
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if other := r.prepared[text]; other != nil || len(r.prepared) >= maxPrepared {
-		return other, s.Close()
+		return other, s.Close() //nolint:sqlclosecheck // no other way leads here
 	}
 	r.prepared[text] = s
 	return s, nil
