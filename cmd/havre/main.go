@@ -41,7 +41,6 @@ type cli struct {
 	Serve  serveCmd  `cmd:"" group:"server" help:"Run the server."`
 	User   userCmd   `cmd:"" group:"server" help:"Add and list users."`
 	Folder folderCmd `cmd:"" group:"server" help:"Add and list shared folders."`
-	Svn    svnCmd    `cmd:"" group:"server" help:"Look at and verify Subversion repositories, without Subversion."`
 	Grant  grantCmd  `cmd:"" group:"server" help:"Say what a user or a group may do in a folder, or in a part of it."`
 	Group  groupCmd  `cmd:"" group:"server" help:"Add and list groups of users."`
 	Invite inviteCmd `cmd:"" group:"server" help:"Make an invitation with which a user adds a device."`
@@ -51,6 +50,7 @@ type cli struct {
 	Pad    padCmd    `cmd:"" group:"alone" help:"Look at the history of a saved pad, or bring it back to life."`
 	Poll   pollCmd   `cmd:"" group:"alone" help:"Bring a saved poll back to life."`
 	Sheet  sheetCmd  `cmd:"" group:"alone" help:"Bring a saved sheet back to life."`
+	Svn    svnCmd    `cmd:"" group:"alone" help:"Look at and verify Subversion repositories, without Subversion."`
 
 	Join      joinCmd      `cmd:"" group:"client" help:"Make this machine a device of the person who was invited."`
 	Add       addCmd       `cmd:"" group:"client" help:"Keep a directory of this machine the same as a shared folder."`
