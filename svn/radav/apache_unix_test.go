@@ -173,7 +173,7 @@ func (a *apache) start() {
 		a.t.Fatal(err)
 	}
 	ended := make(chan error, 1)
-	go func() { ended <- a.cmd.Wait() }()
+	go func(cmd *exec.Cmd) { ended <- cmd.Wait() }(a.cmd) // by then there may be another
 	for {
 		conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", a.port))
 		if err == nil {

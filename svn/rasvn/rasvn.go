@@ -327,8 +327,9 @@ func (r *Repository) Close() error {
 // pipe is a program's standard input and output as one connection.
 type pipe struct {
 	io.ReadCloser
-	in  io.WriteCloser
-	cmd *exec.Cmd
+	in    io.WriteCloser
+	cmd   *exec.Cmd
+	close func() error
 }
 
 func (p *pipe) Write(b []byte) (int, error) { return p.in.Write(b) }
@@ -354,8 +355,10 @@ func (p *pipe) SetWriteDeadline(t time.Time) error {
 	return errors.ErrUnsupported
 }
 
-// Close ends the program.
-func (p *pipe) Close() error {
+// Close ends the program. It may be called from several goroutines.
+func (p *pipe) Close() error { return p.close() }
+
+func (p *pipe) end() error {
 	err := p.in.Close()
 	_ = p.cmd.Process.Kill() // svnserve aborts what was begun; it may have ended
 	_ = p.cmd.Wait()
@@ -375,5 +378,7 @@ func Command(ctx context.Context, name string, args ...string) (io.ReadWriteClos
 	if err != nil {
 		return nil, err
 	}
-	return &pipe{ReadCloser: out, in: in, cmd: cmd}, cmd.Start()
+	p := &pipe{ReadCloser: out, in: in, cmd: cmd}
+	p.close = sync.OnceValue(p.end)
+	return p, cmd.Start()
 }
