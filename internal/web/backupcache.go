@@ -71,11 +71,11 @@ func (rs *replays) get(ctx context.Context, h *hub.Hub, at *hub.Spot) (p *padRep
 	if p == nil {
 		p = &padReplay{done: make(chan struct{})}
 		rs.pads[key] = p
-		p.users++   // of who reads
-		go func() { // it ends by itself: a file is bounded, and the next request waits for it
-			rs.read(context.WithoutCancel(ctx), p, h, at)
-			rs.release(p)
-		}()
+		p.users++                  // of who reads
+		go func(read *padReplay) { // it ends by itself: a file is bounded, and the next request waits for it
+			rs.read(context.WithoutCancel(ctx), read, h, at)
+			rs.release(read)
+		}(p)
 	}
 	p.users++
 	rs.mu.Unlock()

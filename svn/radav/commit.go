@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/havre-cloud/havre/svn"
 	"github.com/havre-cloud/havre/svn/internal/edit"
@@ -271,10 +272,22 @@ func (t *transaction) run(ctx context.Context, root *edit.Node, props svn.Props)
 		err = t.merge(ctx)
 	}
 	if (err != nil || t.dry) && !t.sent {
-		// Nothing clears away what is left. If it cannot be done now the server keeps a dead transaction.
-		_, _ = t.repo.conn.exchange(context.WithoutCancel(ctx), &request{method: "DELETE", path: t.repo.txn + "/" + t.name})
+		t.giveUp(context.WithoutCancel(ctx))
 	}
 	return err
+}
+
+// giveUp removes the transaction from the server, for nothing else clears it away. The server may still be busy with the request
+// that failed: two at once are what it cannot do, so it is asked a few times.
+func (t *transaction) giveUp(ctx context.Context) {
+	for pause := 20 * time.Millisecond; pause < time.Second; pause *= 2 {
+		_, err := t.repo.conn.exchange(ctx, &request{method: "DELETE", path: t.repo.txn + "/" + t.name})
+		f, failed := errors.AsType[*failure](err)
+		if !failed || f.status == http.StatusNotFound {
+			return
+		}
+		time.Sleep(pause)
+	}
 }
 
 // begin makes the transaction with its properties.
