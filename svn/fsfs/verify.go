@@ -37,16 +37,6 @@ func (r *Repository) Info(ctx context.Context) (Info, error) {
 	return Info{Format: f.number, Shard: int(f.shard), Logical: f.logical, Packed: svn.Revnum(r.minUnpacked.Load()), Youngest: youngest}, nil
 }
 
-// Damage is what Verify found wrong in a revision.
-type Damage struct {
-	Rev svn.Revnum
-	Err error // a *CorruptError, or an error of the operating system
-}
-
-func (d *Damage) Error() string { return fmt.Sprintf("r%d: %v", d.Rev, d.Err) }
-
-func (d *Damage) Unwrap() error { return d.Err }
-
 // Verify reads all of the revisions from first to last and compares every checksum and every reference: the items
 // of revision files with their index, revision properties, the list of changed paths with the two trees, the contents of all
 // files that changed with their MD5 and SHA-1, and the directories. Several revisions are read side by side.
@@ -236,7 +226,7 @@ func (r *Repository) verifyNode(ctx context.Context, n *nodeRev, done map[itemID
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // it was only read
 	if n.text == nil {
 		return nil
 	}

@@ -218,34 +218,37 @@ func (r *Repository) attribute(ctx context.Context, rev svn.Revnum, have, want s
 // findLock returns an error that names a lock of somebody's on what the edit touches, nil if there is none.
 func (r *Repository) findLock(ctx context.Context, root *edit.Node) error {
 	for n := range root.Touched() {
-		var locked error
-		err := r.conn.query(ctx, xmlRequest("REPORT", below(r.root, n.Path), `<S:get-locks-report xmlns:S="svn:" depth="infinity"/>`),
-			"get-locks-report", func(e *element) error {
-				path, owner := e.kid(nsReport, "path"), e.kid(nsReport, "owner")
-				if e.name != "lock" || path == nil || owner == nil || locked != nil {
-					return nil
-				}
-				p, err := readPath(path.text)
-				if err != nil {
-					return err
-				}
-				if n.Removes || p == n.Path {
-					name, err := owner.value()
-					if err != nil {
-						return err
-					}
-					locked = &svn.LockedError{Path: p, Owner: name}
-				}
-				return nil
-			})
-		if locked != nil {
-			return locked
-		}
+		locks, err := r.locks(ctx, n.Path)
 		if errors.Is(err, context.Canceled) {
 			return err
 		}
+		for _, l := range locks { // without an answer the server's own words have to do
+			if n.Removes || l.Path == n.Path {
+				return l
+			}
+		}
 	}
 	return nil
+}
+
+// locks returns the locks at and below a path, as the errors that they lead to.
+func (r *Repository) locks(ctx context.Context, path svn.Path) ([]*svn.LockedError, error) {
+	var all []*svn.LockedError
+	req := xmlRequest("REPORT", below(r.root, path), `<S:get-locks-report xmlns:S="svn:" depth="infinity"/>`)
+	err := r.conn.query(ctx, req, "get-locks-report", func(e *element) error {
+		at, owner := e.kid(nsReport, "path"), e.kid(nsReport, "owner")
+		if e.name != "lock" || at == nil || owner == nil {
+			return nil
+		}
+		p, err := readPath(at.text)
+		if err != nil {
+			return err
+		}
+		name, err := owner.value()
+		all = append(all, &svn.LockedError{Path: p, Owner: name})
+		return err
+	})
+	return all, err
 }
 
 // transaction is a commit on the server that is being put together.
