@@ -254,7 +254,7 @@ func (s *backupShow) verdict() error {
 	case gone > 0:
 		return &backupError{exitGone, counted(int64(gone), "document") + " gone or not to be read; what was saved stays, and --forget ADDRESS stops looking"}
 	case away > 0:
-		return &backupError{exitUnreachable, counted(int64(away), "document") + " could not be asked for now"}
+		return &backupError{exitUnreachable, counted(int64(away), "document") + " could not be reached; the next run tries again"}
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"io"
+	"net/url"
 	"strings"
 
 	"github.com/havre-cloud/havre/internal/havre"
@@ -46,7 +47,7 @@ func (a *Admin) SetRemoteLogin(ctx context.Context, folder string, login RemoteL
 	if address == "" {
 		return invalid("the folder %s is in a repository of this server: nobody signs in there", f.Name)
 	}
-	_, uuid, _, err := a.tryRemote(ctx, address+"/"+escaped(f.Prefix), &login)
+	_, uuid, _, err := a.tryRemote(ctx, address+(&url.URL{Path: "/" + string(f.Prefix)}).EscapedPath(), &login)
 	if err != nil {
 		return err
 	}
@@ -93,21 +94,6 @@ func (a *Admin) tryRemote(ctx context.Context, address string, login *RemoteLogi
 		return "", "", "", explainRemote(err)
 	}
 	return store.Remote + strings.TrimRight(repo.URL(), "/"), repo.UUID(), root, nil
-}
-
-// escaped is a path in an address.
-func escaped(p svn.Path) string {
-	var b strings.Builder
-	for i := range len(p) {
-		const upper = "0123456789ABCDEF"
-		c := p[i]
-		if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("/-_.~", c) >= 0 {
-			b.WriteByte(c)
-		} else {
-			b.WriteString("%" + string(upper[c>>4]) + string(upper[c&15]))
-		}
-	}
-	return b.String()
 }
 
 // explainRemote says to an administrator what is wrong with a server.

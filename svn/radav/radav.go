@@ -199,19 +199,7 @@ func or(a, b string) string {
 }
 
 // escape percent-encodes a path.
-func escape(p string) string {
-	const upper = "0123456789ABCDEF"
-	var b strings.Builder
-	for i := range len(p) {
-		c := p[i]
-		if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("/-_.~!$*,=@", c) >= 0 {
-			b.WriteByte(c)
-		} else {
-			b.WriteString("%" + string(upper[c>>4]) + string(upper[c&15]))
-		}
-	}
-	return b.String()
-}
+func escape(p string) string { return remote.Escape(p, "/-_.~!$*,=@") }
 
 // at returns the address of a path at a revision.
 func (r *Repository) at(path svn.Path, rev svn.Revnum) string {

@@ -177,20 +177,11 @@ func sshArgs(u *url.URL) []string {
 	return append(args, "--", host, "svnserve", "-t")
 }
 
-// escape percent-encodes a path for an address, as svnserve compares them.
-func escape(p string) string {
-	const upper = "0123456789ABCDEF"
-	var b strings.Builder
-	for i := range len(p) {
-		c := p[i]
-		if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("/-_.~!$&'()*+,:=@", c) >= 0 {
-			b.WriteByte(c)
-		} else {
-			b.WriteString("%" + string(upper[c>>4]) + string(upper[c&15]))
-		}
-	}
-	return b.String()
-}
+// unescaped is what svnserve leaves as it is in addresses, which it compares.
+const unescaped = "/-_.~!$&'()*+,:=@"
+
+// escape percent-encodes a path for an address.
+func escape(p string) string { return remote.Escape(p, unescaped) }
 
 // below returns the path of an address in the repository with the root.
 func below(root, address string) (svn.Path, error) {

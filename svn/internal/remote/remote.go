@@ -206,3 +206,18 @@ const Nobody = "nobody has this name"
 func Unattributed(message, author string) string {
 	return strings.TrimLeft(strings.TrimRight(message, "\n")+"\n\nAuthor: "+author, "\n")
 }
+
+// Escape percent-encodes a path, except for ASCII letters, digits and the bytes in safe.
+func Escape(p, safe string) string {
+	const upper = "0123456789ABCDEF"
+	var b strings.Builder
+	for i := range len(p) {
+		c := p[i]
+		if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte(safe, c) >= 0 {
+			b.WriteByte(c)
+		} else {
+			b.WriteString("%" + string(upper[c>>4]) + string(upper[c&15]))
+		}
+	}
+	return b.String()
+}
