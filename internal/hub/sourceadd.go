@@ -75,7 +75,10 @@ func (h *Hub) AddSources(ctx context.Context, c *havre.Caller, at *Spot, wishes 
 			}
 		}
 		wish := &foundWish{Folder: at.Folder.ID, Path: at.Path, Name: w.Name, How: SourceHow{Live: w.Live, Schedule: w.Schedule}}
-		kinds := h.backups.registry.Recognise(w.URL)
+		kinds := source.Group(w.URL, w.Secrets)
+		if len(kinds) == 0 {
+			kinds = h.backups.registry.Recognise(w.URL)
+		}
 		if len(kinds) == 0 {
 			kinds = source.WholeInstance(w.URL, w.Secrets)
 		}

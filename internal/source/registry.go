@@ -3,6 +3,7 @@ package source
 import (
 	"net/netip"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -48,6 +49,25 @@ func (r *Registry) Recognise(text string) []Recognised {
 	}
 	slices.SortStableFunc(list, func(a, b Recognised) int { return int(b.Likelihood) - int(a.Likelihood) })
 	return list
+}
+
+// groupAddress is that of a group of pads, or of a pad in it.
+var groupAddress = regexp.MustCompile(`^(.*)/p/(g\.[A-Za-z0-9]{16})(?:(?:\$|%24)[^/]*)?/?$`)
+
+// Group recognises a group of an Etherpad's pads by its address, or by that of a pad in it, given together with the key of
+// the API, without which nobody can tell what else is in the group.
+func Group(text string, s Secrets) []Recognised {
+	u, ok := parseAddress(text)
+	if !ok || s.APIKey == "" {
+		return nil
+	}
+	m := groupAddress.FindStringSubmatch(u.EscapedPath())
+	if m == nil {
+		return nil
+	}
+	root := u.Scheme + "://" + u.Host + m[1]
+	a := Address{Kind: KindEtherpad, Instance: root, Collection: "group " + m[2], URL: root + "/p/" + m[2]}
+	return []Recognised{{Address: a, Secrets: s, Likelihood: Possible}}
 }
 
 // WholeInstance recognises the root of an Etherpad by what it is given with, for its address tells nothing: a key of its
