@@ -15,6 +15,7 @@ need() { # PACKAGE PROGRAM...
 }
 
 need subversion svn svnadmin svnlook svnmucc svnsync svnrdump svnserve
+need subversion-tools svnauthz
 need apache2-bin apache2
 need apache2-utils htpasswd
 need git git
