@@ -42,7 +42,7 @@ func (r *Repository) Try(ctx context.Context, c *svn.Commit) error {
 }
 
 func (r *Repository) commit(ctx context.Context, c *svn.Commit, dry bool) (svn.Revnum, error) {
-	props, author, err := r.revProps(ctx, c.RevProps)
+	props, author, err := r.author.RevProps(ctx, c.RevProps)
 	if err != nil {
 		return svn.InvalidRevnum, err
 	}
@@ -78,7 +78,8 @@ func (r *Repository) commit(ctx context.Context, c *svn.Commit, dry bool) (svn.R
 				return svn.InvalidRevnum, locked
 			}
 		case t.sent:
-			return r.recover(ctx, err, props, youngest)
+			rev, err := remote.Recover(ctx, r, err, props, youngest)
+			return rev, translate(err, "", youngest)
 		}
 		return svn.InvalidRevnum, translate(err, t.at, youngest)
 	}
@@ -91,53 +92,6 @@ func stands(status int) bool {
 		return true
 	}
 	return false
-}
-
-// recover looks for a revision of which it is not known whether it came about.
-func (r *Repository) recover(ctx context.Context, err error, props svn.Props, after svn.Revnum) (svn.Revnum, error) {
-	if e, ok := errors.AsType[*svn.UnreachableError](err); ok {
-		e.Sent = true
-	}
-	youngest, yerr := r.Youngest(ctx)
-	if yerr == nil && youngest > after {
-		if rev, ok := remote.Find(r.Log(ctx, after+1, youngest), props); ok {
-			return rev, nil
-		}
-	}
-	return svn.InvalidRevnum, translate(err, "", after)
-}
-
-// revProps returns the properties to commit with, and the author to set afterwards.
-func (r *Repository) revProps(ctx context.Context, given svn.Props) (props svn.Props, author string, err error) {
-	props = maps.Clone(given)
-	if props == nil {
-		props = svn.Props{}
-	}
-	delete(props, svn.PropDate)
-	if _, ok := props[svn.PropLog]; !ok {
-		props[svn.PropLog] = ""
-	}
-	author = props[svn.PropAuthor]
-	if r.anonymous {
-		return props, author, nil // a server that does not know who we are keeps the author that we name
-	}
-	delete(props, svn.PropAuthor)
-	if author == "" || author == r.o.User {
-		return props, "", nil
-	}
-	allowed, err := r.author.Allowed(func() (bool, error) { return r.mayAttribute(ctx) })
-	if err != nil {
-		return nil, "", err
-	}
-	if allowed {
-		return props, author, nil
-	}
-	if r.o.Unattributed != nil {
-		props[svn.PropLog] = r.o.Unattributed(props[svn.PropLog], author)
-	} else {
-		props[svn.PropLog] = remote.Unattributed(props[svn.PropLog], author)
-	}
-	return props, "", nil
 }
 
 // update is the body of a PROPPATCH.
@@ -211,7 +165,7 @@ func (r *Repository) attribute(ctx context.Context, rev svn.Revnum, have, want s
 	set, _ := propertyElement(svn.PropAuthor, &want)
 	err := r.proppatch(ctx, r.rev+"/"+strconv.FormatInt(int64(rev), 10), update(set, ""))
 	if _, failed := errors.AsType[*failure](err); failed {
-		r.author.Refused()
+		r.author.MayNotAttribute()
 	}
 }
 

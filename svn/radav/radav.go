@@ -47,10 +47,9 @@ type Repository struct {
 	// Addresses on the server, percent-encoded, without a slash at the end. They come from the server.
 	root, me, rev, revRoot, txn, txnRoot string
 	txnProps                             bool // a transaction may begin with properties
-	anonymous                            bool
 
 	poller remote.Poller
-	author remote.Authorship
+	author remote.Committer
 }
 
 var _ svn.Repository = (*Repository)(nil)
@@ -78,6 +77,7 @@ func Open(ctx context.Context, address string, o Options) (*Repository, error) {
 	}
 	r := &Repository{o: o, conn: newConn(u, &o)}
 	r.poller.Youngest, r.poller.Every = r.Youngest, o.Poll
+	r.author.User, r.author.Unattributed, r.author.MayAttribute = o.User, o.Unattributed, r.mayAttribute
 	if err := r.begin(ctx, u); err != nil {
 		r.conn.http.CloseIdleConnections()
 		return nil, err
@@ -144,7 +144,7 @@ func (r *Repository) begin(ctx context.Context, u *url.URL) error {
 			return translate(err, "", svn.InvalidRevnum)
 		}
 	}
-	r.anonymous = r.o.User == ""
+	r.author.KeepsAuthor = r.o.User == ""
 	if h.Get("SVN-Me-Resource") == "" {
 		text := "there is no Subversion repository at " + u.Redacted()
 		if h.Get("SVN-Youngest-Rev") != "" || strings.Contains(strings.Join(h.Values("DAV"), ","), "subversion.tigris.org") {

@@ -1,12 +1,9 @@
 package radav
 
 import (
-	"bytes"
 	"context"
-	"crypto/md5" //nolint:gosec // it is what the server tells
 	"encoding/hex"
 	"errors"
-	"hash"
 	"io"
 	"iter"
 	"net/url"
@@ -316,68 +313,42 @@ func (r *Repository) Open(ctx context.Context, path svn.Path, rev svn.Revnum) (s
 	if err != nil {
 		return nil, r.named(ctx, err, path, rev)
 	}
-	return &file{body: resp.Body, path: path, size: n.Size, want: n.MD5, sum: md5.New()}, nil //nolint:gosec // as above
+	return &file{body: resp.Body, contents: remote.NewContents(path, n.Size, n.MD5)}, nil
 }
 
 // file is the contents of a file on their way.
 type file struct {
-	body    io.ReadCloser
-	path    svn.Path
-	size    int64
-	want    []byte // MD5, nil if the server did not say
-	sum     hash.Hash
-	skipped bool
-	at      int64
-	err     error
+	body     io.ReadCloser
+	contents *remote.Contents
+	err      error
 }
 
-func (f *file) Size() int64 { return f.size }
+// Size implements svn.File.
+func (f *file) Size() int64 { return f.contents.Size() }
 
 func (f *file) Read(p []byte) (int, error) {
 	if f.err != nil {
 		return 0, f.err
 	}
 	n, err := f.body.Read(p)
-	f.at += int64(n)
-	if !f.skipped {
-		f.sum.Write(p[:n])
-	}
-	switch {
-	case f.at > f.size:
-		f.err = malformed("/%s has more than the %d bytes that were announced", f.path, f.size)
+	if long := f.contents.Add(p[:n]); long != nil {
+		f.err = malformed("%v", long)
 		return 0, f.err
-	case err == io.EOF:
-		f.err = f.end()
-	case err != nil:
-		f.err = err
+	}
+	f.err = err
+	if err == io.EOF { //nolint:errorlint // a body ends with just that
+		if end := f.contents.End(); end != nil {
+			f.err = end
+		}
+	}
+	if _, short := errors.AsType[*remote.LengthError](f.err); short {
+		f.err = malformed("%v", f.err)
 	}
 	return n, f.err
 }
 
-// end compares.
-func (f *file) end() error {
-	got := f.sum.Sum(nil)
-	switch {
-	case f.at != f.size:
-		return malformed("/%s ended after %d of %d bytes", f.path, f.at, f.size)
-	case f.want != nil && !f.skipped && !bytes.Equal(got, f.want):
-		return &svn.ChecksumError{Path: f.path, Want: "md5 " + hex.EncodeToString(f.want), Got: "md5 " + hex.EncodeToString(got)}
-	}
-	return io.EOF
-}
-
 // SkipTo implements svn.File. The server sends everything in any case.
-func (f *file) SkipTo(offset int64) error {
-	if offset < f.at {
-		return errors.New("svn/radav: SkipTo backwards")
-	}
-	if offset == f.at {
-		return nil
-	}
-	f.skipped = true
-	_, err := io.CopyN(io.Discard, f, offset-f.at)
-	return err
-}
+func (f *file) SkipTo(offset int64) error { return f.contents.SkipTo(f, offset) }
 
 func (f *file) Close() error {
 	if f.err == nil {

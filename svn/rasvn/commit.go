@@ -3,7 +3,6 @@ package rasvn
 import (
 	"context"
 	"errors"
-	"maps"
 
 	"github.com/havre-cloud/havre/svn"
 	"github.com/havre-cloud/havre/svn/internal/edit"
@@ -35,7 +34,7 @@ func (r *Repository) Try(ctx context.Context, c *svn.Commit) error {
 }
 
 func (r *Repository) commit(ctx context.Context, c *svn.Commit, dry bool) (svn.Revnum, error) {
-	props, author, err := r.revProps(ctx, c.RevProps)
+	props, author, err := r.author.RevProps(ctx, c.RevProps)
 	if err != nil {
 		return svn.InvalidRevnum, err
 	}
@@ -70,24 +69,10 @@ func (r *Repository) commit(ctx context.Context, c *svn.Commit, dry bool) (svn.R
 				return svn.InvalidRevnum, locked
 			}
 		case d.sent:
-			return r.recover(ctx, err, props, youngest)
+			return remote.Recover(ctx, r, err, props, youngest)
 		}
 		return svn.InvalidRevnum, translate(err, d.at, youngest)
 	}
-}
-
-// recover looks for a revision of which it is not known whether it came about.
-func (r *Repository) recover(ctx context.Context, err error, props svn.Props, after svn.Revnum) (svn.Revnum, error) {
-	if e, ok := errors.AsType[*svn.UnreachableError](err); ok {
-		e.Sent = true
-	}
-	youngest, yerr := r.Youngest(ctx)
-	if yerr == nil && youngest > after {
-		if rev, ok := remote.Find(r.Log(ctx, after+1, youngest), props); ok {
-			return rev, nil
-		}
-	}
-	return svn.InvalidRevnum, err
 }
 
 // findLock returns an error that names a lock of somebody's on what the edit touches, nil if there is none.
@@ -121,36 +106,6 @@ func (r *Repository) findLock(ctx context.Context, root *edit.Node) error {
 		return nil
 	})
 	return locked
-}
-
-// revProps returns the properties to commit with, and the author to set afterwards.
-func (r *Repository) revProps(ctx context.Context, given svn.Props) (props svn.Props, author string, err error) {
-	props = maps.Clone(given)
-	if props == nil {
-		props = svn.Props{}
-	}
-	author = props[svn.PropAuthor]
-	delete(props, svn.PropAuthor)
-	delete(props, svn.PropDate)
-	if _, ok := props[svn.PropLog]; !ok {
-		props[svn.PropLog] = ""
-	}
-	if author == "" || author == r.o.User {
-		return props, "", nil
-	}
-	allowed, err := r.author.Allowed(func() (bool, error) { return r.mayAttribute(ctx) })
-	if err != nil {
-		return nil, "", err
-	}
-	if allowed {
-		return props, author, nil
-	}
-	if r.o.Unattributed != nil {
-		props[svn.PropLog] = r.o.Unattributed(props[svn.PropLog], author)
-	} else {
-		props[svn.PropLog] = remote.Unattributed(props[svn.PropLog], author)
-	}
-	return props, "", nil
 }
 
 // mayAttribute asks the server whether svn:author may be changed: by changing it from a value that it does
@@ -189,6 +144,6 @@ func (r *Repository) attribute(ctx context.Context, rev svn.Revnum, have, want s
 		return err
 	})
 	if _, failed := errors.AsType[*failure](err); failed {
-		r.author.Refused()
+		r.author.MayNotAttribute()
 	}
 }

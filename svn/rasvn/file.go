@@ -1,15 +1,12 @@
 package rasvn
 
 import (
-	"bytes"
 	"context"
-	"crypto/md5" //nolint:gosec // it is what the server sends
-	"encoding/hex"
 	"errors"
-	"hash"
 	"io"
 
 	"github.com/havre-cloud/havre/svn"
+	"github.com/havre-cloud/havre/svn/internal/remote"
 )
 
 // Open implements svn.Repository. The file has a connection of its own until it is closed.
@@ -21,7 +18,7 @@ func (r *Repository) Open(ctx context.Context, path svn.Path, rev svn.Revnum) (s
 	if n.Kind != svn.KindFile {
 		return nil, &svn.NotFileError{Path: path, Rev: rev}
 	}
-	f := &file{repo: r, ctx: ctx, path: path, rev: rev, size: n.Size, sum: md5.New()} //nolint:gosec // as above
+	f := &file{repo: r, ctx: ctx, path: path, rev: rev}
 	err = r.do(ctx, func(s *session) error {
 		params := appendRev(appendString(nil, string(path)), rev)
 		answer, err := s.call(ctx, "get-file", append(params, "false true false "...))
@@ -29,12 +26,14 @@ func (r *Repository) Open(ctx context.Context, path svn.Path, rev svn.Revnum) (s
 			return err
 		}
 		a, err := answer.fields(3)
+		var want []byte
 		if err == nil {
-			f.want, err = readMD5(&a[0])
+			want, err = readMD5(&a[0])
 		}
 		if err != nil {
 			return s.lost(ctx, err)
 		}
+		f.contents = remote.NewContents(path, n.Size, want)
 		f.session, s.held = s, true
 		return nil
 	})
@@ -53,16 +52,14 @@ type file struct {
 	unguard func()
 	path    svn.Path
 	rev     svn.Revnum
-	size    int64
-	want    []byte // MD5, nil if the server did not say
-	sum     hash.Hash
-	skipped bool
 	rest    string // of the piece that is being read
-	at      int64
 	err     error
+
+	contents *remote.Contents
 }
 
-func (f *file) Size() int64 { return f.size }
+// Size implements svn.File.
+func (f *file) Size() int64 { return f.contents.Size() }
 
 func (f *file) Read(p []byte) (int, error) {
 	if len(p) == 0 {
@@ -76,9 +73,10 @@ func (f *file) Read(p []byte) (int, error) {
 	}
 	n := copy(p, f.rest)
 	f.rest = f.rest[n:]
-	f.at += int64(n)
-	if !f.skipped {
-		f.sum.Write(p[:n])
+	if err := f.contents.Add(p[:n]); err != nil {
+		f.rest = ""
+		f.err = f.session.lost(f.ctx, malformed("%v", err))
+		return 0, f.err
 	}
 	return n, nil
 }
@@ -96,10 +94,6 @@ func (f *file) piece() {
 		f.err = f.end()
 	default:
 		f.rest = it.text
-		if f.at+int64(len(f.rest)) > f.size {
-			f.rest = ""
-			f.err = f.session.lost(f.ctx, malformed("/%s has more than the %d bytes that were announced", f.path, f.size))
-		}
 	}
 }
 
@@ -108,29 +102,19 @@ func (f *file) end() error {
 	if _, err := f.session.result(f.ctx); err != nil {
 		return translate(err, f.path, f.rev)
 	}
-	got := f.sum.Sum(nil)
-	switch {
-	case f.at != f.size:
-		return f.session.lost(f.ctx, malformed("/%s ended after %d of %d bytes", f.path, f.at, f.size))
-	case f.want != nil && !f.skipped && !bytes.Equal(got, f.want):
-		return &svn.ChecksumError{Path: f.path, Want: "md5 " + hex.EncodeToString(f.want), Got: "md5 " + hex.EncodeToString(got)}
+	err := f.contents.End()
+	if _, short := errors.AsType[*remote.LengthError](err); short {
+		return f.session.lost(f.ctx, malformed("%v", err))
+	}
+	if err != nil {
+		return err
 	}
 	f.release()
 	return io.EOF
 }
 
 // SkipTo implements svn.File. The server sends everything in any case.
-func (f *file) SkipTo(offset int64) error {
-	if offset < f.at {
-		return errors.New("svn/rasvn: SkipTo backwards")
-	}
-	if offset == f.at {
-		return nil
-	}
-	f.skipped = true
-	_, err := io.CopyN(io.Discard, f, offset-f.at)
-	return err
-}
+func (f *file) SkipTo(offset int64) error { return f.contents.SkipTo(f, offset) }
 
 // release gives the connection back.
 func (f *file) release() {

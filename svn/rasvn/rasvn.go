@@ -52,7 +52,7 @@ type Repository struct {
 	base    svn.Path
 
 	poller remote.Poller
-	author remote.Authorship
+	author remote.Committer
 
 	mu     sync.Mutex
 	idle   []*session
@@ -73,6 +73,7 @@ func Open(ctx context.Context, address string, o Options) (*Repository, error) {
 		r.o.Poll = time.Second
 	}
 	r.poller.Youngest, r.poller.Every = r.Youngest, r.o.Poll
+	r.author.User, r.author.Unattributed, r.author.MayAttribute = o.User, o.Unattributed, r.mayAttribute
 	s, err := r.connect(ctx)
 	if err != nil {
 		if f, ok := errors.AsType[*failure](err); ok && f.is(codeNoRepository) {

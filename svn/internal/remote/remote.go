@@ -4,7 +4,6 @@ package remote
 import (
 	"context"
 	"iter"
-	"maps"
 	"strings"
 	"sync"
 	"time"
@@ -51,30 +50,6 @@ func walkDir(dir, after svn.Path, entries func(svn.Path) ([]*svn.Node, error), y
 		}
 	}
 	return true
-}
-
-// Find returns the first of the revisions that has all properties of a commit that are not Subversion's own, of which there
-// has to be one.
-func Find(log iter.Seq2[*svn.Revision, error], props svn.Props) (svn.Revnum, bool) {
-	own := maps.Clone(props)
-	maps.DeleteFunc(own, func(name, _ string) bool { return strings.HasPrefix(name, "svn:") })
-	if len(own) == 0 {
-		return svn.InvalidRevnum, false
-	}
-	for rev, err := range log {
-		if err != nil {
-			break
-		}
-		found := true
-		for name, value := range own {
-			got, ok := rev.Props[name]
-			found = found && ok && got == value
-		}
-		if found {
-			return rev.Rev, true
-		}
-	}
-	return svn.InvalidRevnum, false
 }
 
 // Poller asks for the youngest revision while somebody waits, once for all who do.
