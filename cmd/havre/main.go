@@ -62,7 +62,8 @@ type cli struct {
 
 	Version versionCmd `cmd:"" group:"look" help:"Print the version of the program."`
 
-	Verbose bool `short:"v" help:"Log more, for finding faults."`
+	Verbose     bool        `short:"v" help:"Log more, for finding faults."`
+	ShowVersion versionFlag `name:"version" help:"Print the version of the program."`
 }
 
 // console is where a command talks to the person.

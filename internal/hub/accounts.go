@@ -10,7 +10,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/ccojocar/zxcvbn-go"
+	"github.com/trustelem/zxcvbn"
 	"github.com/pquerna/otp/totp"
 
 	"github.com/havre-cloud/havre/internal/havre"
@@ -67,12 +67,23 @@ func (h *Hub) CheckPassword(password string, names ...string) error {
 			return &WeakPasswordError{Name: true}
 		}
 	}
-	// zxcvbn takes time that grows with the square of the length; its verdict is clear long before.
-	start := password[:min(len(password), 100)]
-	if zxcvbn.PasswordStrength(start, names).Score < goodScore {
+	// zxcvbn takes time that grows with the square of the length and more; its verdict is clear long before.
+	start := strings.ToValidUTF8(password[:min(len(password), 64)], "?")
+	if distinct(start) < minDistinct || zxcvbn.PasswordStrength(start, names).Score < goodScore {
 		return &WeakPasswordError{Guess: true}
 	}
 	return nil
+}
+
+// minDistinct is how many different characters a password has at least: zxcvbn finds the repetition of ASCII alone.
+const minDistinct = 4
+
+func distinct(text string) int {
+	seen := map[rune]bool{}
+	for _, r := range text {
+		seen[r] = true
+	}
+	return len(seen)
 }
 
 // ChangePassword sets a new password for who is signed in and knows the present one, and signs the

@@ -361,13 +361,16 @@ func TestWeakPasswords(t *testing.T) {
 		"azertyuiop":                       {Guess: true},
 		"aaaaaaaaaaaaaaaaaaaaaaaa":         {Guess: true},
 		"1234567890123":                    {Guess: true},
+		"motdepasse12":                     {Guess: true},
+		strings.Repeat("é", 30):            {Guess: true},
+		strings.Repeat("\xff", 30):         {Guess: true},
 	} {
 		err := w.CheckPassword(password, "tom", "Tom Whitfield")
 		if got, is := errors.AsType[*WeakPasswordError](err); !is || *got != want {
 			t.Errorf("%.20q: %v, want %v", password, err, &want)
 		}
 	}
-	for _, password := range []string{goodPhrase, "trois marmottes sifflent tard", "Ж8#kq!vzR2wd", strings.Repeat("long & good; ", 70)} {
+	for _, password := range []string{goodPhrase, "trois marmottes sifflent tard", "Ж8#kq!vzR2wd", strings.Repeat("long & good; ", 70), "xжук ёлка ночь снег пар лёд соль мост"} {
 		if err := w.CheckPassword(password, "tom", "Tom Whitfield"); err != nil {
 			t.Errorf("%.20q: %v", password, err)
 		}
