@@ -3,12 +3,16 @@
 // Syncthing for the way from one machine to another.
 //
 //	go run ./bench                 everything
-//	go run ./bench -only sync      one part only: commit, import, large, verify, sync, idle, web, pads; several with commas
+//	go run ./bench -only repository,verify
+//	                               some parts only: repository, commit, import, large, verify, sync, idle, web, pads
 //	go run ./bench -rounds 5       medians of five instead of three
 //	go run ./bench -dir /mnt/x     where the data goes (default: the temporary directory)
+//	go run ./bench -only repository -rounds 1 -large 67108864 -entries 10000
+//	                               smaller, to see where one is
 //
-// Machines are noisy and differ: believe the ratios, not the seconds. Needs Debian's packages
-// subversion, rsync and syncthing, for the part web rclone, nginx-light and chromium, and about 8 GiB of disk.
+// Machines are noisy and differ: believe the ratios, not the seconds. Each part says which of Debian's
+// packages it needs when something is missing; all of them together are subversion, libsvn-dev, gcc, rsync,
+// syncthing, rclone, nginx-light and chromium. About 8 GiB of disk are used for a while.
 package main
 
 import (
@@ -31,6 +35,9 @@ type config struct {
 	rounds int
 	edits  int
 	large  int64 // bytes of the one large file
+	// What follows is for the part repository: commits of one file in a round, and entries of
+	// the wide directory.
+	commits, entries int
 }
 
 // report prints rows as they are measured.
@@ -54,6 +61,8 @@ func main() {
 	flag.IntVar(&c.rounds, "rounds", 3, "rounds of each measurement; the median is printed")
 	flag.IntVar(&c.edits, "edits", 200, "single edits to time from one client to the other")
 	flag.Int64Var(&c.large, "large", 1<<30, "size of the large file in bytes")
+	flag.IntVar(&c.commits, "commits", 200, "commits of one file in each round of the part repository")
+	flag.IntVar(&c.entries, "entries", 100_000, "entries of the wide directory of the part repository")
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -65,9 +74,13 @@ func main() {
 }
 
 func run(ctx context.Context, c config, parts []string) error {
-	for _, tool := range []string{"svn", "svnadmin", "svnmucc", "rsync", "syncthing"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			return fmt.Errorf("%w: apt-get install subversion rsync syncthing", err)
+	for _, name := range parts {
+		i := slices.IndexFunc(allParts, func(p part) bool { return p.name == name })
+		if i < 0 {
+			return fmt.Errorf("no part %q: there are %s", name, strings.Join(partNames(), ", "))
+		}
+		if err := allParts[i].missing(); err != nil {
+			return err
 		}
 	}
 	dir, err := os.MkdirTemp(c.dir, "havre-bench-")
@@ -79,13 +92,12 @@ func run(ctx context.Context, c config, parts []string) error {
 
 	fmt.Printf("%s, %d CPUs, %s/%s, medians of %d rounds\n", runtime.Version(), runtime.NumCPU(),
 		runtime.GOOS, runtime.GOARCH, c.rounds)
-	for _, name := range parts {
-		i := slices.IndexFunc(allParts, func(p part) bool { return p.name == name })
-		if i < 0 {
-			return fmt.Errorf("no part %q: there are %s", name, strings.Join(partNames(), ", "))
+	for _, p := range allParts {
+		if !slices.Contains(parts, p.name) {
+			continue
 		}
-		if err := allParts[i].run(ctx, c); err != nil {
-			return fmt.Errorf("%s: %w", name, err)
+		if err := p.run(ctx, c); err != nil {
+			return fmt.Errorf("%s: %w", p.name, err)
 		}
 	}
 	return nil
@@ -95,17 +107,31 @@ func run(ctx context.Context, c config, parts []string) error {
 type part struct {
 	name string
 	run  func(context.Context, config) error
+	// tools are the programs that it needs, in this order those of the packages.
+	tools, packages string
 }
 
 var allParts = []part{
-	{"commit", benchCommit}, // first: ext4 makes files slowly for minutes where many were deleted
-	{"import", benchImport},
-	{"large", benchLarge},
-	{"verify", benchVerify},
-	{"sync", benchSync},
-	{"idle", benchIdle},
-	{"web", benchWeb},
-	{"pads", benchPads},
+	// First: ext4 makes files slowly for minutes where many were deleted.
+	{"repository", benchLibsvn, "svnadmin cc apr-1-config", "subversion gcc libsvn-dev"},
+	{"commit", benchCommit, "svnmucc svnadmin", "subversion"},
+	{"import", benchImport, "svn svnadmin", "subversion"},
+	{"large", benchLarge, "svn svnadmin", "subversion"},
+	{"verify", benchVerify, "svnadmin", "subversion"},
+	{"sync", benchSync, "rsync syncthing", "rsync syncthing"},
+	{"idle", benchIdle, "", ""},
+	{"web", benchWeb, "nginx rclone chromium", "nginx-light rclone chromium"},
+	{"pads", benchPads, "", ""},
+}
+
+// missing says which packages to install when a program that the part needs is not there.
+func (p part) missing() error {
+	for _, tool := range strings.Fields(p.tools) {
+		if _, err := exec.LookPath(tool); err != nil {
+			return fmt.Errorf("the part %s: %w: apt-get install %s", p.name, err, p.packages)
+		}
+	}
+	return nil
 }
 
 func partNames() []string {

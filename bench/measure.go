@@ -26,6 +26,12 @@ func timed(f func() error) (time.Duration, error) {
 	return time.Since(start), err
 }
 
+// middle returns the median of sizes.
+func middle(n []int64) int64 {
+	s := slices.Sorted(slices.Values(n))
+	return s[len(s)/2]
+}
+
 func median(d []time.Duration) time.Duration { return percentile(d, 50) }
 
 // percentile returns the smallest value that p percent of d do not exceed.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -26,9 +27,19 @@ func runChild(args []string) int {
 	var err error
 	switch args[0] {
 	case "put": // REPOSITORY FILE PATH
-		err = putFile(ctx, args[1], args[2], svn.Path(args[3]))
+		err = inRepository(ctx, args[1], func(repo svn.Repository, head svn.Revnum) error {
+			return putFile(ctx, repo, head, args[2], svn.Path(args[3]))
+		})
 	case "cat": // REPOSITORY PATH
-		err = catFile(ctx, args[1], svn.Path(args[2]))
+		err = inRepository(ctx, args[1], func(repo svn.Repository, head svn.Revnum) error {
+			return readOne(ctx, repo, svn.Path(args[2]), head)
+		})
+	case "libsvn": // JOB REPOSITORY ...
+		if err := libsvnJob(ctx, args[1:]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		return 0
 	case "verify": // REPOSITORY
 		err = verifyRepository(ctx, args[1])
 	case "pad": // FILE INDEX
@@ -53,38 +64,32 @@ func runChild(args []string) int {
 	return 0
 }
 
-func putFile(ctx context.Context, dir, file string, path svn.Path) error {
-	repo, err := fsfs.Open(dir, fsfs.Options{})
+// inRepository does something with a repository as it is at its youngest revision.
+func inRepository(ctx context.Context, dir string, do func(svn.Repository, svn.Revnum) error) error {
+	repo, err := openRepository(dir)
 	if err != nil {
 		return err
 	}
-	defer repo.Close()
-	_, err = repo.Commit(ctx, &svn.Commit{
-		RevProps: svn.Props{svn.PropAuthor: "bench"},
+	head, err := repo.Youngest(ctx)
+	if err == nil {
+		err = do(repo, head)
+	}
+	return errors.Join(err, repo.Close())
+}
+
+// putFile commits the contents of a file, new or as it is known at head.
+func putFile(ctx context.Context, repo svn.Repository, head svn.Revnum, file string, path svn.Path) error {
+	base := head
+	if _, err := repo.Stat(ctx, path, head); err != nil {
+		base = svn.InvalidRevnum
+	}
+	_, err := repo.Commit(ctx, &svn.Commit{
+		RevProps: svn.Props{svn.PropAuthor: "bench", svn.PropLog: "edit"},
 		Changes: []svn.Change{{
-			Op: svn.OpPut, Path: path, Base: svn.InvalidRevnum,
+			Op: svn.OpPut, Path: path, Base: base,
 			Content: func() (io.ReadCloser, error) { return os.Open(file) },
 		}},
 	})
-	return err
-}
-
-func catFile(ctx context.Context, dir string, path svn.Path) error {
-	repo, err := fsfs.Open(dir, fsfs.Options{})
-	if err != nil {
-		return err
-	}
-	defer repo.Close()
-	head, err := repo.Youngest(ctx)
-	if err != nil {
-		return err
-	}
-	f, err := repo.Open(ctx, path, head)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	_, err = io.Copy(io.Discard, struct{ io.Reader }{f})
 	return err
 }
 

@@ -76,7 +76,7 @@ func manyRevisions(ctx context.Context, repo svn.Repository) error {
 
 // verifyRepository is what the child does.
 func verifyRepository(ctx context.Context, dir string) error {
-	repo, err := fsfs.Open(dir, fsfs.Options{})
+	repo, err := openRepository(dir)
 	if err != nil {
 		return err
 	}
