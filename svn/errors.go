@@ -112,6 +112,7 @@ const (
 	RefusedSignIn                 // a name and password are needed, or are wrong
 	RefusedByHook                 // a hook of the repository said no
 	RefusedContent                // the server does not store such a name or property
+	RefusedPlace                  // there is no repository at the address
 )
 
 // RefusedError says that the server of a repository refused something, in its own words.

@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/havre-cloud/havre/internal/havre"
 	"github.com/havre-cloud/havre/internal/store"
 	"github.com/havre-cloud/havre/svn"
 )
@@ -16,8 +15,8 @@ import (
 // AddRemoteFolder makes a folder of a repository on another Subversion server, or of a directory in it, at the
 // address. It is tried at once whether the login may read and write there. Nobody may read the folder yet: see Grant.
 //
-// What cannot be is havre.CodeInvalid with the reason, a server that does not answer havre.CodeUnavailable, and a certificate
-// that nobody vouches for a *CertificateError.
+// What cannot be is a *RemoteProblem: havre.CodeInvalid with the reason, a server that does not answer
+// havre.CodeUnavailable, and a certificate that nobody vouches for a *CertificateError.
 func (a *Admin) AddRemoteFolder(ctx context.Context, name, address string, login RemoteLogin) (f *store.Folder, err error) {
 	if name, err = store.CheckFolderName(name); err != nil {
 		return nil, err
@@ -54,7 +53,9 @@ func (a *Admin) SetRemoteLogin(ctx context.Context, folder string, login RemoteL
 	if uuid != f.Repository {
 		return invalid("at %s there is another repository now", address)
 	}
-	return a.done(a.repos.setLogin(ctx, a.by, f.Location, uuid, &login))
+	err = a.repos.setLogin(ctx, a.by, f.Location, uuid, &login)
+	a.repos.renew(f.Location)
+	return a.done(err)
 }
 
 // tryRemote finds out whether the login may read and write at the address.
@@ -62,24 +63,24 @@ func (a *Admin) tryRemote(ctx context.Context, address string, login *RemoteLogi
 	address = strings.TrimRight(strings.TrimSpace(address), "/")
 	repo, err := dialRemote(ctx, address, login)
 	if err != nil {
-		return "", "", "", explainRemote(err)
+		return "", "", "", explainRemote(ctx, address, err)
 	}
 	defer func() { err = errors.Join(err, repo.Close()) }()
 	root = repo.Base()
 	head, err := repo.Youngest(ctx)
 	if err != nil {
-		return "", "", "", explainRemote(err)
+		return "", "", "", explainRemote(ctx, address, err)
 	}
 	n, err := repo.Stat(ctx, root, head)
 	if err != nil {
-		return "", "", "", explainRemote(err)
+		return "", "", "", explainRemote(ctx, address, err)
 	}
 	if n.Kind != svn.KindDir {
-		return "", "", "", invalid("%s is not a directory", show(root))
+		return "", "", "", &RemoteProblem{RemotePlace, invalid("%s is not a directory", show(root))}
 	}
 	for _, err := range repo.List(ctx, root, head, false) {
 		if err != nil {
-			return "", "", "", explainRemote(err)
+			return "", "", "", explainRemote(ctx, address, err)
 		}
 	}
 	// A file that never comes to be: the server says no to it where it would to others.
@@ -88,33 +89,10 @@ func (a *Admin) tryRemote(ctx context.Context, address string, login *RemoteLogi
 		Content: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader("")), nil },
 	}}})
 	if e, ok := errors.AsType[*svn.RefusedError](err); ok && e.Refusal != svn.RefusedSignIn {
-		return "", "", "", invalid("the server lets us read there, and not write: %s", oneLine(e.Text))
+		return "", "", "", &RemoteProblem{RemoteWrite, invalid("the server lets us read there, and not write: %s", oneLine(e.Text))}
 	}
 	if err != nil {
-		return "", "", "", explainRemote(err)
+		return "", "", "", explainRemote(ctx, address, err)
 	}
 	return store.Remote + strings.TrimRight(repo.URL(), "/"), repo.UUID(), root, nil
-}
-
-// explainRemote says to an administrator what is wrong with a server.
-func explainRemote(err error) error {
-	if e, ok := errors.AsType[*svn.UnreachableError](err); ok {
-		return havre.Errorf(havre.CodeUnavailable, "the Subversion server %s does not answer: check the address, and whether this machine may reach it", e.Server).Because(e.Err)
-	}
-	if e, ok := errors.AsType[*svn.RefusedError](err); ok {
-		switch e.Refusal {
-		case svn.RefusedSignIn:
-			return invalid("the Subversion server does not let us in: %s", oneLine(e.Text))
-		case svn.RefusedAccess:
-			return invalid("there is no right to read there: %s", oneLine(e.Text))
-		}
-		return invalid("the Subversion server refuses: %s", oneLine(e.Text))
-	}
-	if e, ok := errors.AsType[*svn.NotFoundError](err); ok {
-		return invalid("there is no directory %s in the repository", show(e.Path))
-	}
-	if has[*CertificateError](err) || has[*havre.Error](err) || errors.Is(err, context.Canceled) {
-		return err
-	}
-	return invalid("this is no address of a Subversion repository that can be used: %v", err)
 }

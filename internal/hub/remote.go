@@ -2,9 +2,7 @@ package hub
 
 import (
 	"context"
-	"crypto/sha256"
 	"crypto/tls"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"iter"
@@ -53,7 +51,7 @@ type opened interface {
 func dialRemote(ctx context.Context, address string, login *RemoteLogin) (opened, error) {
 	u, err := url.Parse(address)
 	if err != nil {
-		return nil, invalid("this is no address of a Subversion repository")
+		return nil, &RemoteProblem{RemoteAddress, invalid("this is no address of a Subversion repository")}
 	}
 	switch u.Scheme {
 	case "svn", "svn+ssh":
@@ -64,12 +62,12 @@ func dialRemote(ctx context.Context, address string, login *RemoteLogin) (opened
 			o.TLS = pinned(login.Fingerprint)
 		}
 		r, err := radav.Open(ctx, address, o)
-		if bad, ok := errors.AsType[*radav.CertificateError](err); ok {
-			return nil, &CertificateError{Host: bad.Host, Fingerprint: bad.Fingerprint(), Err: bad.Err}
+		if bad := certificateOf(err); bad != nil {
+			return nil, bad
 		}
 		return r, err
 	default:
-		return nil, invalid("an address of a Subversion repository begins with svn://, svn+ssh://, http:// or https://")
+		return nil, &RemoteProblem{RemoteAddress, invalid("an address of a Subversion repository begins with svn://, svn+ssh://, http:// or https://")}
 	}
 }
 
@@ -79,9 +77,8 @@ func pinned(fingerprint string) *tls.Config {
 		MinVersion:         tls.VersionTLS12,
 		InsecureSkipVerify: true, //nolint:gosec // the key is compared instead
 		VerifyConnection: func(s tls.ConnectionState) error {
-			sum := sha256.Sum256(s.PeerCertificates[0].RawSubjectPublicKeyInfo)
-			if hex.EncodeToString(sum[:]) != fingerprint {
-				return errors.New("it is not the certificate that was accepted")
+			if got := fingerprintOf(s.PeerCertificates[0].RawSubjectPublicKeyInfo); got != fingerprint {
+				return &CertificateError{Host: s.ServerName, Fingerprint: got, Err: errors.New("it is not the one that was accepted")}
 			}
 			return nil
 		},
@@ -102,10 +99,12 @@ type remote struct {
 	address string
 	uuid    string
 	hashes  hashCache
+	health  health
 	login   func(ctx context.Context, location string) (RemoteLogin, error)
 
 	mu     sync.Mutex
 	repo   opened
+	former []opened      // of earlier logins: somebody may be reading there
 	busy   chan struct{} // closed when somebody who connects is done
 	failed error
 	until  time.Time // failed is believed
@@ -165,18 +164,28 @@ func (r *remote) connect(ctx context.Context) (opened, error) {
 	return repo, nil
 }
 
-// explain says to a person what a server's error means. What commits are refused for is said elsewhere.
+// explain says to a person what a server's error means, and remembers since when something is wrong. What commits are
+// refused for is said elsewhere. A connection that the server does not let in any more is made anew, for the login
+// may have been changed since.
 func (r *remote) explain(err error) error {
-	if e, ok := errors.AsType[*svn.UnreachableError](err); ok {
-		return havre.Errorf(havre.CodeUnavailable, "the Subversion server %s does not answer: what changed waits until it does", e.Server).Because(e.Err)
+	why := RemoteReason("")
+	if bad := certificateOf(err); bad != nil {
+		why, err = RemoteCertificate, havre.Errorf(havre.CodeUnavailable, "the certificate of the Subversion server %s is another one: an administrator has to look", bad.Host).Because(bad)
+	} else if e, ok := errors.AsType[*svn.UnreachableError](err); ok {
+		why, err = RemoteAway, havre.Errorf(havre.CodeUnavailable, "the Subversion server %s does not answer: what changed waits until it does", e.Server).Because(e.Err)
+	} else if e, ok := errors.AsType[*svn.RefusedError](err); ok && e.Refusal == svn.RefusedSignIn {
+		why, err = RemoteSignIn, havre.Errorf(havre.CodeUnavailable, "the Subversion server does not let this server in: an administrator has to give the password again")
+	} else if e, ok := errors.AsType[*havre.Error](err); ok && e.Code == havre.CodeUnavailable && !has[*RemoteProblem](err) {
+		why = RemoteRefused
 	}
-	if e, ok := errors.AsType[*CertificateError](err); ok {
-		return havre.Errorf(havre.CodeUnavailable, "the certificate of the Subversion server %s is another one: an administrator has to look", e.Host).Because(err)
+	r.health.note(err == nil, why != "")
+	if why == "" {
+		return err
 	}
-	if e, ok := errors.AsType[*svn.RefusedError](err); ok && e.Refusal == svn.RefusedSignIn {
-		return havre.Errorf(havre.CodeUnavailable, "the Subversion server does not let this server in: an administrator has to give the password again")
+	if why == RemoteCertificate || why == RemoteSignIn {
+		r.renew()
 	}
-	return err
+	return &RemoteProblem{why, err}
 }
 
 // explainRead is explain where nothing can be refused for its own sake.
@@ -284,10 +293,14 @@ func (r *remote) Wait(ctx context.Context, rev svn.Revnum) (svn.Revnum, error) {
 func (r *remote) Close() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.repo == nil {
-		return nil
+	var errs []error
+	for _, f := range r.former {
+		errs = append(errs, f.Close())
 	}
-	return r.repo.Close()
+	if r.repo != nil {
+		errs = append(errs, r.repo.Close())
+	}
+	return errors.Join(errs...)
 }
 
 // maxHashes is how many SHA-1 a hashCache keeps, of some 200 bytes each.

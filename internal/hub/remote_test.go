@@ -187,7 +187,7 @@ func TestRemoteFolderRefused(t *testing.T) {
 		{"wrong password", s.url, RemoteLogin{User: "havre", Password: "x"}, havre.CodeInvalid, "does not let us in"},
 		{"no name", s.url, RemoteLogin{}, havre.CodeInvalid, "does not let us in"},
 		{"may not write", s.url, RemoteLogin{User: "reader", Password: "2"}, havre.CodeInvalid, "and not write"},
-		{"no repository", s.url + "x", good, havre.CodeInvalid, "there is no repository"},
+		{"no repository", s.url + "x", good, havre.CodeInvalid, "there is no Subversion repository"},
 		{"no directory", s.url + "/branches", good, havre.CodeInvalid, "there is no directory"},
 		{"nobody there", "svn://127.0.0.1:1/plans", good, havre.CodeUnavailable, "does not answer"},
 		{"no such scheme", "ftp://127.0.0.1/plans", good, havre.CodeInvalid, "begins with svn://"},

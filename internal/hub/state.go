@@ -61,7 +61,8 @@ func (r *ReplicaStatus) Held() int64 { return r.Report.HeldUp + r.Report.HeldDow
 // FolderStatus is how a folder is on all devices.
 type FolderStatus struct {
 	Folder   store.Folder
-	Problem  error // why the repository cannot be opened; the following is empty then
+	Problem  error     // why the repository cannot be opened: what Head is and what devices lack is not known then
+	Since    time.Time // of the problem, if that is known
 	Head     svn.Revnum
 	Changed  time.Time // when Head was made
 	Author   string    // who made it
@@ -157,13 +158,7 @@ func (h *Hub) FolderState(ctx context.Context, c *havre.Caller, id havre.FolderI
 	if err != nil {
 		return nil, err
 	}
-	s := &FolderState{Devices: len(f.Replicas), UpToDate: f.UpToDate(), Worst: f.Worst(), Changed: f.Changed, Author: f.Author}
-	for i := range f.Replicas {
-		if f.Replicas[i].Device.User == c.User {
-			s.Mine = append(s.Mine, f.Replicas[i])
-		}
-	}
-	return s, nil
+	return f.forReaders(c), nil
 }
 
 // readStates asks the store and the repositories.
@@ -223,7 +218,8 @@ func (h *Hub) readState(ctx context.Context, f *store.Folder, devices map[havre.
 		s.Head, err = repo.Youngest(ctx)
 	}
 	if err != nil {
-		s.Problem = err
+		s.Problem, s.Since = err, repo.troubled()
+		s.addReplicas(h, devices, replicas, nil)
 		return s
 	}
 	if props, err := repo.RevProps(ctx, s.Head); err == nil {
@@ -232,9 +228,17 @@ func (h *Hub) readState(ctx context.Context, f *store.Folder, devices map[havre.
 	}
 	s.Measure = h.measures.get(ctx, f, s.Head)
 	behind := h.lag(ctx, repo, f, s.Head, replicas)
+	s.addReplicas(h, devices, replicas, behind)
+	return s
+}
+
+// addReplicas judges the replicas; behind is nil if it is not known what they lack.
+func (s *FolderStatus) addReplicas(h *Hub, devices map[havre.DeviceID]store.Device, replicas []store.Replica, behind *lag) {
 	for _, r := range replicas {
-		one := ReplicaStatus{Replica: r, Device: devices[r.Device], Folder: *f}
-		one.Behind, one.Since = behind.after(r.Report.Revision)
+		one := ReplicaStatus{Replica: r, Device: devices[r.Device], Folder: s.Folder}
+		if behind != nil {
+			one.Behind, one.Since = behind.after(r.Report.Revision)
+		}
 		_, one.Connected = h.presence.connected(r.Device, r.Report.Scope)
 		one.judge(time.Now(), s.Head)
 		s.Replicas = append(s.Replicas, one)
@@ -243,7 +247,6 @@ func (h *Hub) readState(ctx context.Context, f *store.Folder, devices map[havre.
 		return cmp.Or(-cmp.Compare(slices.Index(conditions, a.Condition), slices.Index(conditions, b.Condition)),
 			a.Since.Compare(b.Since), cmp.Compare(a.Device.Name, b.Device.Name))
 	})
-	return s
 }
 
 // judge decides the condition.

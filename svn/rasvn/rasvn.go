@@ -77,7 +77,7 @@ func Open(ctx context.Context, address string, o Options) (*Repository, error) {
 	s, err := r.connect(ctx)
 	if err != nil {
 		if f, ok := errors.AsType[*failure](err); ok && f.is(codeNoRepository) {
-			return nil, &svn.RefusedError{Code: codeNoRepository, Text: "there is no repository at " + r.opening.url}
+			return nil, &svn.RefusedError{Refusal: svn.RefusedPlace, Code: codeNoRepository, Text: "there is no repository at " + r.opening.url}
 		}
 		return nil, translate(err, "", svn.InvalidRevnum)
 	}
