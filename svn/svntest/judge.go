@@ -64,10 +64,23 @@ func Youngest(t testing.TB, dir string) svn.Revnum {
 // ones of which are packed.
 func Pack(t testing.TB, dir string, shard int) string {
 	t.Helper()
-	to := hotcopy(t, dir)
-	reshard(t, to, shard)
+	to := Reshard(t, dir, shard)
 	Run(t, "svnadmin", "pack", "-q", to)
 	return to
+}
+
+// Reshard returns a copy of the unpacked repository in dir that has shards of that many revisions.
+func Reshard(t testing.TB, dir string, shard int) string {
+	t.Helper()
+	to := hotcopy(t, dir)
+	reshard(t, to, shard)
+	return to
+}
+
+// SameDump fails the test if the dumps of two repositories differ in more than their identity and r0.
+func SameDump(t testing.TB, what, got, want string) {
+	t.Helper()
+	newJudge(t, want).same(what, got)
 }
 
 func hotcopy(t testing.TB, dir string) string {
