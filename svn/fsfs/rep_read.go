@@ -19,8 +19,7 @@ import (
 // to; the source offsets in the windows are not looked at.
 type chain struct {
 	rep   *rep
-	links []*link     // the newest first
-	item  *itemReader // of the only link; nil when the contents are checked by their MD5
+	links []*link // the newest first
 	// plain is what the last link is against, or the representation itself; nil when that is a
 	// delta against nothing.
 	plain     io.Reader
@@ -41,6 +40,8 @@ type link struct {
 	body    io.ReadSeeker
 	decoder *svndiff.Decoder
 	next    int64 // number of the window that decoder reads next
+	id      itemID
+	item    *itemReader // nil when the contents are checked by their MD5
 }
 
 var decoders = sync.Pool{New: func() any { return svndiff.NewDecoder(nil) }}
@@ -89,7 +90,7 @@ func (r *Repository) openLink(c *chain, id itemID, size int64) (repHeader, error
 	}
 	d, _ := decoders.Get().(*svndiff.Decoder)
 	d.Reset(body)
-	c.links = append(c.links, &link{file: f, at: at, size: size, body: body, decoder: d})
+	c.links = append(c.links, &link{file: f, at: at, size: size, id: id, body: body, decoder: d})
 	return h, nil
 }
 
