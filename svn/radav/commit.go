@@ -2,7 +2,6 @@ package radav
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
@@ -46,7 +45,7 @@ func (r *Repository) commit(ctx context.Context, c *svn.Commit, dry bool) (svn.R
 	if err != nil {
 		return svn.InvalidRevnum, err
 	}
-	for {
+	for again := 0; ; {
 		youngest, err := r.Youngest(ctx)
 		if err != nil {
 			return svn.InvalidRevnum, err
@@ -57,6 +56,7 @@ func (r *Repository) commit(ctx context.Context, c *svn.Commit, dry bool) (svn.R
 		}
 		t := &transaction{repo: r, youngest: youngest, dry: dry}
 		err = t.run(ctx, root, props)
+		_, cut := errors.AsType[*svn.UnreachableError](err)
 		switch f, failed := errors.AsType[*failure](err); {
 		case err == nil && dry:
 			return svn.InvalidRevnum, nil
@@ -64,6 +64,11 @@ func (r *Repository) commit(ctx context.Context, c *svn.Commit, dry bool) (svn.R
 			r.poller.Saw(t.made, nil)
 			r.attribute(ctx, t.made, t.author, author)
 			return t.made, nil
+		case errors.Is(err, errSmaller):
+			continue
+		case cut && !t.sent && again < maxAgain && !errors.Is(err, errSilent):
+			again++ // a server that restarts cuts connections, and is back at once: another transaction
+			continue
 		case failed && (f.is(codeOutOfDate, codeTxnOutOfDate, codeConflict, codeExists, codeNotFound) || stands(f.status)):
 			// Somebody was faster: what there is now is another revision, or the failure is not of that kind.
 			now, yerr := r.Youngest(ctx)
@@ -79,11 +84,17 @@ func (r *Repository) commit(ctx context.Context, c *svn.Commit, dry bool) (svn.R
 			}
 		case t.sent:
 			rev, err := remote.Recover(ctx, r, err, props, youngest)
+			if err != nil {
+				r.litter.add(t.name, time.Now().Add(maxMerge))
+			}
 			return rev, translate(err, "", youngest)
 		}
 		return svn.InvalidRevnum, translate(err, t.at, youngest)
 	}
 }
+
+// maxAgain is how often a commit is begun anew whose transaction was cut off.
+const maxAgain = 2
 
 // stands says whether a status can mean that something else is there than was thought.
 func stands(status int) bool {
@@ -111,7 +122,9 @@ func update(set string, remove string) string {
 // proppatch changes properties. The answer is a success even if it was not done: that is inside.
 func (r *Repository) proppatch(ctx context.Context, address, body string, header ...string) error {
 	var inner *failure
-	err := r.conn.query(ctx, xmlRequest("PROPPATCH", address, body, header...), "multistatus", func(e *element) error {
+	req := xmlRequest("PROPPATCH", address, body, header...)
+	req.once = true
+	err := r.conn.query(ctx, req, "multistatus", func(e *element) error {
 		if e.name != "response" || e.space != nsDAV {
 			return nil
 		}
@@ -229,22 +242,36 @@ func (t *transaction) run(ctx context.Context, root *edit.Node, props svn.Props)
 		err = t.merge(ctx)
 	}
 	if (err != nil || t.dry) && !t.sent {
-		t.giveUp(context.WithoutCancel(ctx))
+		t.giveUp(ctx, err)
 	}
 	return err
 }
 
-// giveUp removes the transaction from the server, for nothing else clears it away. The server may still be busy with the request
-// that failed: two at once are what it cannot do, so it is asked a few times.
-func (t *transaction) giveUp(ctx context.Context) {
-	for pause := 20 * time.Millisecond; pause < time.Second; pause *= 2 {
-		_, err := t.repo.conn.exchange(ctx, &request{method: "DELETE", path: t.repo.txn + "/" + t.name})
-		f, failed := errors.AsType[*failure](err)
-		if !failed || f.status == http.StatusNotFound {
-			return
-		}
-		time.Sleep(pause)
+// giveUp removes the transaction from the server, for nothing else clears it away.
+func (t *transaction) giveUp(ctx context.Context, because error) {
+	if !settled(ctx, because) {
+		// The server may still be at work with it, and two at once are what it cannot do.
+		t.repo.litter.add(t.name, time.Now().Add(settling))
+		return
 	}
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), givingUp)
+	defer stop()
+	if !t.repo.discard(ctx, t.name) {
+		t.repo.litter.add(t.name, time.Now().Add(settling))
+	}
+}
+
+// settled says whether the server is done with the request that ended so.
+func settled(ctx context.Context, err error) bool {
+	if ctx.Err() != nil {
+		return false
+	}
+	if own, ok := errors.AsType[*bodyError](err); ok {
+		return !own.cut
+	}
+	_, gone := errors.AsType[*svn.UnreachableError](err)
+	_, bad := errors.AsType[*ProtocolError](err)
+	return !gone && !bad
 }
 
 // begin makes the transaction with its properties.
@@ -311,9 +338,10 @@ func (t *transaction) dir(ctx context.Context, n *edit.Node) error {
 	return nil
 }
 
-// plainRequest is a request without a body.
-func plainRequest(method, path string, header ...string) *request {
-	r := &request{method: method, path: path, header: http.Header{}}
+// step is a request without a body in a transaction. It is not repeated by itself, for the server may have done it: a
+// transaction that was cut off is given up.
+func step(method, path string, header ...string) *request {
+	r := &request{method: method, path: path, header: http.Header{}, once: true}
 	for i := 0; i+1 < len(header); i += 2 {
 		r.header.Set(header[i], header[i+1])
 	}
@@ -324,7 +352,7 @@ func (t *transaction) node(ctx context.Context, n *edit.Node) error {
 	c := t.repo.conn
 	t.at = n.Path
 	if n.Removes {
-		if _, err := c.exchange(ctx, plainRequest("DELETE", t.address(n.Path), t.based(n.Mine && !n.Added)...)); err != nil {
+		if _, err := c.exchange(ctx, step("DELETE", t.address(n.Path), t.based(n.Mine && !n.Added)...)); err != nil {
 			return err
 		}
 	}
@@ -333,13 +361,13 @@ func (t *transaction) node(ctx context.Context, n *edit.Node) error {
 		return nil
 	case n.From != nil:
 		to := url.URL{Scheme: c.base.Scheme, Host: c.base.Host}
-		_, err := c.exchange(ctx, plainRequest("COPY", t.repo.at(n.From.Path, n.From.Rev),
+		_, err := c.exchange(ctx, step("COPY", t.repo.at(n.From.Path, n.From.Rev),
 			"Destination", to.String()+t.address(n.Path), "Overwrite", "F", "Depth", "infinity"))
 		if err != nil {
 			return err
 		}
 	case n.Added && n.Kind == svn.KindDir:
-		if _, err := c.exchange(ctx, plainRequest("MKCOL", t.address(n.Path))); err != nil {
+		if _, err := c.exchange(ctx, step("MKCOL", t.address(n.Path))); err != nil {
 			return err
 		}
 	}
@@ -379,35 +407,6 @@ func (t *transaction) properties(ctx context.Context, n *edit.Node) error {
 		remove.WriteString(e)
 	}
 	return t.repo.proppatch(ctx, t.address(n.Path), update(set.String(), remove.String()), t.based(n.Mine)...)
-}
-
-// put sends the contents of a file.
-func (t *transaction) put(ctx context.Context, n *edit.Node) error {
-	text, err := measure(n.Content)
-	if err != nil {
-		return fmt.Errorf("/%s: %w", n.Path, err)
-	}
-	defer text.close()
-	req := &request{method: "PUT", path: t.address(n.Path), header: http.Header{}, body: text.open, size: text.size}
-	switch {
-	case n.Added && n.From == nil:
-		req.header.Set("If-None-Match", "*") // else it would replace what is there
-	case !n.Mine:
-		req.header.Set("X-SVN-Version-Name", strconv.FormatInt(int64(t.youngest), 10))
-	}
-	h, err := t.repo.conn.exchange(ctx, req)
-	if err != nil {
-		return err
-	}
-	want, err := text.finish(n.Path)
-	if err != nil {
-		return err
-	}
-	// What is in the transaction after a failure would be committed all the same.
-	if got := h.Get("X-SVN-Result-Fulltext-MD5"); got != "" && got != hex.EncodeToString(want) {
-		return &svn.ChecksumError{Path: n.Path, Want: "md5 " + hex.EncodeToString(want), Got: "md5 " + got}
-	}
-	return nil
 }
 
 // merge turns the transaction into a revision.

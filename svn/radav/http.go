@@ -113,14 +113,24 @@ func (f *failure) Error() string {
 }
 
 // bodyError is an error of the one who gives the contents.
-type bodyError struct{ error }
+type bodyError struct {
+	error
+	cut bool // the connection was cut for it: the server may still be at work with what it got
+}
 
 func (e *bodyError) Unwrap() error { return e.error }
 
 // do makes a request and returns its answer if that is a success. The body has to be closed.
 func (c *conn) do(ctx context.Context, r *request) (*http.Response, error) {
+	repeat := !r.once
 	for try := 0; ; try++ {
 		resp, err := c.once(ctx, r)
+		if e, gone := errors.AsType[*svn.UnreachableError](err); gone && repeat && !errors.Is(e.Err, errSilent) {
+			// It was on a connection that the server had closed: one that starts anew closes all.
+			repeat = false
+			c.http.CloseIdleConnections()
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -131,8 +141,18 @@ func (c *conn) do(ctx context.Context, r *request) (*http.Response, error) {
 		if resp.StatusCode >= 200 && resp.StatusCode < 300 {
 			return resp, nil
 		}
-		return nil, readError(resp)
+		err = readError(resp)
+		if f, ok := errors.AsType[*failure](err); ok && f.code == 0 && gateway(f.status) {
+			// A proxy does not reach the server, or the server is about to stop: what was asked may have been done.
+			return nil, &svn.UnreachableError{Server: c.base.Host, Err: err}
+		}
+		return nil, err
 	}
+}
+
+// gateway says whether a status is that of somebody who stands before the server.
+func gateway(status int) bool {
+	return status == http.StatusBadGateway || status == http.StatusServiceUnavailable || status == http.StatusGatewayTimeout
 }
 
 // canSignIn chooses, after an answer that asks who we are, how to say it; false if that is what was said already.
@@ -202,9 +222,9 @@ func (c *conn) once(ctx context.Context, r *request) (*http.Response, error) {
 		open := func() (io.ReadCloser, error) {
 			body, err := r.body()
 			if err != nil {
-				return nil, &bodyError{err}
+				return nil, &bodyError{error: err}
 			}
-			given = &contents{ReadCloser: body, watch: watch, silence: c.silence}
+			given = &contents{ReadCloser: body, left: r.size, watch: watch, silence: c.silence}
 			return given, nil
 		}
 		if req.Body, err = open(); err != nil {
@@ -224,9 +244,14 @@ func (c *conn) once(ctx context.Context, r *request) (*http.Response, error) {
 	if err != nil {
 		defer cancel(nil)
 		if given != nil && given.err != nil {
-			return nil, &bodyError{given.err}
+			return nil, &bodyError{given.err, true}
 		}
 		return nil, c.lost(ctx, err)
+	}
+	if given != nil && given.padding {
+		resp.Body.Close()
+		cancel(nil)
+		return nil, &bodyError{error: given.err}
 	}
 	watch.Reset(c.silence)
 	resp.Body = &answer{ReadCloser: resp.Body, conn: c, ctx: ctx, cancel: cancel, watch: watch}
@@ -251,18 +276,39 @@ func (c *conn) lost(ctx context.Context, err error) error {
 	return &svn.UnreachableError{Server: c.base.Host, Err: err}
 }
 
-// contents notes errors of the one who gives them, and that something is being sent.
+// maxPadding is how many bytes are sent instead of what cannot be read.
+const maxPadding = 16 << 20
+
+// contents notes errors of the one who gives them, and that something is being sent. After an error the request is
+// brought to its end with zeros, if that is not much: of one that was cut nobody knows when the server is done with it, and
+// who removes its transaction meanwhile leaves half of that on the server.
 type contents struct {
 	io.ReadCloser
+	left    int64 // bytes to be sent
 	watch   *time.Timer
 	silence time.Duration
 	err     error
+	padding bool
 }
 
 func (b *contents) Read(p []byte) (int, error) {
+	if b.padding {
+		n := int(min(int64(len(p)), b.left))
+		clear(p[:n])
+		b.left -= int64(n)
+		if b.left == 0 {
+			return n, io.EOF
+		}
+		return n, nil
+	}
 	n, err := b.ReadCloser.Read(p)
+	b.left -= int64(n)
 	if err != nil && err != io.EOF {
 		b.err = err
+		if b.left <= maxPadding {
+			b.padding = true
+			return n, nil
+		}
 	}
 	if b.watch.Stop() {
 		b.watch.Reset(b.silence)

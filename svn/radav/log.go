@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/havre-cloud/havre/svn"
+	"github.com/havre-cloud/havre/svn/internal/remote"
 )
 
 // errStop ends reading a log that nobody ranges over any more.
@@ -20,6 +21,7 @@ func (r *Repository) Log(ctx context.Context, first, last svn.Revnum) iter.Seq2[
 	return func(yield func(*svn.Revision, error) bool) {
 		body := fmt.Sprintf(`<S:log-report xmlns:S="svn:"><S:start-revision>%d</S:start-revision><S:end-revision>%d</S:end-revision>`+
 			`<S:discover-changed-paths/><S:all-revprops/><S:encode-binary-props/><S:path></S:path></S:log-report>`, first, last)
+		order := remote.Order{First: first, Last: last}
 		err := r.conn.query(ctx, xmlRequest("REPORT", r.at("", max(first, last)), body), "log-report", func(e *element) error {
 			if e.name != "log-item" || e.space != nsReport {
 				return nil
@@ -27,6 +29,9 @@ func (r *Repository) Log(ctx context.Context, first, last svn.Revnum) iter.Seq2[
 			rev, err := readRevision(e)
 			if err != nil {
 				return err
+			}
+			if !order.Next(rev.Rev) {
+				return malformed("r%d in the log from r%d to r%d, out of order", rev.Rev, first, last)
 			}
 			if !yield(rev, nil) {
 				return errStop

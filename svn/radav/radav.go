@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/havre-cloud/havre/svn"
@@ -50,6 +51,9 @@ type Repository struct {
 
 	poller remote.Poller
 	author remote.Committer
+
+	litter   litter
+	tooLarge atomic.Int64 // bytes of a body that the server may not take, 0 if it took all
 }
 
 var _ svn.Repository = (*Repository)(nil)
@@ -131,7 +135,7 @@ func (r *Repository) begin(ctx context.Context, u *url.URL) error {
 			}
 		}
 		if failed && (f.code == codeNoDirectory || f.status == http.StatusNotFound || f.status == http.StatusMethodNotAllowed) {
-			return &svn.RefusedError{Code: f.code, Text: "there is no Subversion repository at " + u.Redacted()}
+			return &svn.RefusedError{Refusal: svn.RefusedPlace, Code: f.code, Text: "there is no Subversion repository at " + u.Redacted()}
 		}
 		if err != nil {
 			return translate(err, "", svn.InvalidRevnum)
@@ -146,11 +150,11 @@ func (r *Repository) begin(ctx context.Context, u *url.URL) error {
 	}
 	r.author.KeepsAuthor = r.o.User == ""
 	if h.Get("SVN-Me-Resource") == "" {
-		text := "there is no Subversion repository at " + u.Redacted()
+		refusal, text := svn.RefusedPlace, "there is no Subversion repository at "+u.Redacted()
 		if h.Get("SVN-Youngest-Rev") != "" || strings.Contains(strings.Join(h.Values("DAV"), ","), "subversion.tigris.org") {
-			text = "the server is older than Subversion 1.7, or has SVNAdvertiseV2Protocol switched off: that protocol is not spoken here"
+			refusal, text = svn.RefusedOther, "the server is older than Subversion 1.7, or has SVNAdvertiseV2Protocol switched off: that protocol is not spoken here"
 		}
-		return &svn.RefusedError{Text: text}
+		return &svn.RefusedError{Refusal: refusal, Text: text}
 	}
 	for name, to := range map[string]*string{
 		"SVN-Repository-Root": &r.root, "SVN-Me-Resource": &r.me, "SVN-Rev-Stub": &r.rev,
@@ -242,6 +246,7 @@ func (r *Repository) Youngest(ctx context.Context) (svn.Revnum, error) {
 	if err != nil || rev < 0 {
 		return svn.InvalidRevnum, malformed("SVN-Youngest-Rev is %q", h.Get("SVN-Youngest-Rev"))
 	}
+	r.sweep(ctx)
 	return svn.Revnum(rev), nil
 }
 

@@ -276,6 +276,9 @@ func (r *Repository) entries(ctx context.Context, path svn.Path, rev svn.Revnum,
 		if p, err := svn.CheckPath(name[1:]); err != nil || p.Dir() != "" {
 			return malformed("an entry with the name %q", name[1:])
 		}
+		if len(nodes) == remote.MaxEntries {
+			return malformed("the directory has more than %d entries", remote.MaxEntries)
+		}
 		n, err := res.node(path.Join(name[1:]))
 		nodes = append(nodes, n)
 		return err
@@ -313,12 +316,13 @@ func (r *Repository) Open(ctx context.Context, path svn.Path, rev svn.Revnum) (s
 	if err != nil {
 		return nil, r.named(ctx, err, path, rev)
 	}
-	return &file{body: resp.Body, contents: remote.NewContents(path, n.Size, n.MD5)}, nil
+	return &file{body: resp.Body, md5: n.MD5, contents: remote.NewContents(path, n.Size, n.MD5)}, nil
 }
 
 // file is the contents of a file on their way.
 type file struct {
 	body     io.ReadCloser
+	md5      []byte // nil if the server did not say
 	contents *remote.Contents
 	err      error
 }

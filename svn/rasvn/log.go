@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/havre-cloud/havre/svn"
+	"github.com/havre-cloud/havre/svn/internal/remote"
 )
 
 // RevProps implements svn.Repository.
@@ -29,6 +30,7 @@ func (r *Repository) RevProps(ctx context.Context, rev svn.Revnum) (svn.Props, e
 func (r *Repository) Log(ctx context.Context, first, last svn.Revnum) iter.Seq2[*svn.Revision, error] {
 	return func(yield func(*svn.Revision, error) bool) {
 		stopped := false
+		order := remote.Order{First: first, Last: last}
 		err := r.do(ctx, func(s *session) error {
 			b := append(appendString(openList(nil), ""), ") ( "...)
 			b = append(appendNumber(b, first), ") ( "...)
@@ -57,6 +59,9 @@ func (r *Repository) Log(ctx context.Context, first, last svn.Revnum) iter.Seq2[
 					return err
 				}
 				rev, err := readRevision(it)
+				if err == nil && !order.Next(rev.Rev) {
+					err = malformed("r%d in the log from r%d to r%d, out of order", rev.Rev, first, last)
+				}
 				if err != nil {
 					return s.lost(ctx, err)
 				}

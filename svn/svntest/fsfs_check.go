@@ -50,9 +50,10 @@ func CheckFSFS(t testing.TB, dir string) {
 		}
 	}
 	head := int(Youngest(t, dir))
+	before := t.Failed()
 	for rev := 0; rev <= head && c.load(rev); rev++ {
 		c.revision(rev)
-		if t.Failed() {
+		if t.Failed() && !before {
 			t.Fatalf("r%d of %s is damaged in ways that svnadmin verify does not see", rev, dir)
 		}
 	}

@@ -52,6 +52,31 @@ func walkDir(dir, after svn.Path, entries func(svn.Path) ([]*svn.Node, error), y
 	return true
 }
 
+// MaxEntries is how many entries of one directory are taken from a server; each takes some 300 bytes.
+const MaxEntries = 2_000_000
+
+// Order checks that revisions come in the order of svn.Repository.Log, each once: a server could go on for ever.
+type Order struct {
+	First, Last svn.Revnum
+
+	begun bool
+	at    svn.Revnum
+}
+
+// Next says whether a revision may be the next.
+func (o *Order) Next(rev svn.Revnum) bool {
+	low, high := min(o.First, o.Last), max(o.First, o.Last)
+	switch {
+	case !o.begun:
+	case o.First <= o.Last:
+		low = o.at + 1
+	default:
+		high = o.at - 1
+	}
+	o.begun, o.at = true, rev
+	return rev >= low && rev <= high
+}
+
 // Poller asks for the youngest revision while somebody waits, once for all who do.
 type Poller struct {
 	Youngest func(ctx context.Context) (svn.Revnum, error)
