@@ -118,6 +118,10 @@ func (r *Repository) commitGroup(batch []*pendingCommit) {
 	}
 	r.youngest.Store(int64(g.last()))
 	r.changed.broadcast()
+	for _, p := range g.commits {
+		s := &p.proto.sharing
+		r.notes.add(s.rows(p.rev), s.wrong)
+	}
 }
 
 // refresh reads anew, under the write lock, what others may have changed, and removes what they

@@ -1,6 +1,7 @@
 package fsfs
 
 import (
+	"crypto/sha1" //nolint:gosec // the format's checksum
 	"errors"
 	"maps"
 	"slices"
@@ -296,16 +297,20 @@ func (t *txn) writeDirectory(n *txnNode, edits []dirEdit) (*rep, error) {
 	if len(dir.text) > maxDirectory {
 		return nil, &ChangeError{Index: -1, Path: n.path, Reason: "the directory would have more than 4 GiB of names"}
 	}
-	base, err := t.repo.deltaBase(n.base, textOf)
-	if err != nil {
-		return nil, err
+	var base *rep
+	if t.proto.deltifies(itemDirRep) {
+		var err error
+		if base, err = t.repo.deltaBase(t.proto.conf, n.base, textOf); err != nil {
+			return nil, err
+		}
 	}
 	var source []byte
 	switch {
-	case base == nil || !t.proto.format.deltifyMeta():
+	case base == nil:
 	case base.at == n.base.text.at && old.exact:
 		source = old.text
 	default:
+		var err error
 		if source, err = t.repo.readRep(base); err != nil {
 			return nil, err
 		}
@@ -317,29 +322,53 @@ func (t *txn) writeDirectory(n *txnNode, edits []dirEdit) (*rep, error) {
 	return p, err
 }
 
+// writeProps writes the properties of a node, or refers to an equal list that is there already.
 func (t *txn) writeProps(n *txnNode) (*rep, error) {
 	if len(n.props) == 0 && (n.base == nil || n.base.props == nil) {
 		return nil, nil
 	}
-	base, err := t.repo.deltaBase(n.base, propsOf)
+	text := encodeProps(n.props)
+	sum := sha1.Sum(text) //nolint:gosec // the format's checksum
+	p := t.proto
+	if p.sharing.on {
+		if old := p.sharing.props[sum]; old != nil {
+			shared := *old
+			shared.uniq = p.uniq()
+			return &shared, nil
+		}
+	}
+	out, err := t.writePropsRep(n, text)
 	if err != nil {
 		return nil, err
 	}
-	var source []byte
-	if base != nil && t.proto.format.deltifyMeta() {
-		if source, err = t.repo.readRep(base); err != nil {
-			return nil, err
-		}
+	out.describe(text, p.format)
+	out.uniq = p.uniq()
+	if p.sharing.on {
+		p.sharing.props[sum] = out
+		p.noteFresh(sum, out)
 	}
+	return out, nil
+}
+
+func (t *txn) writePropsRep(n *txnNode, text []byte) (*rep, error) {
 	kind := itemFileProps
 	if n.kind == svn.KindDir {
 		kind = itemDirProps
 	}
-	p, err := t.proto.writeMeta(t.rev, kind, encodeProps(n.props), base, source)
-	if err == nil {
-		p.uniq = t.proto.uniq()
+	var base *rep
+	var source []byte
+	if t.proto.deltifies(kind) {
+		var err error
+		if base, err = t.repo.deltaBase(t.proto.conf, n.base, propsOf); err != nil {
+			return nil, err
+		}
+		if base != nil {
+			if source, err = t.repo.readRep(base); err != nil {
+				return nil, err
+			}
+		}
 	}
-	return p, err
+	return t.proto.writeMeta(t.rev, kind, text, base, source)
 }
 
 func (t *txn) writeNodeRev(n *txnNode, out *nodeRev) error {

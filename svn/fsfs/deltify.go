@@ -7,14 +7,8 @@ import (
 	"github.com/havre-cloud/havre/svn"
 )
 
-// Limits of Subversion's choice of delta bases: the defaults of max-deltification-walk and
-// max-linear-deltification in fsfs.conf.
-const (
-	maxDeltaWalk   = 1023
-	maxLinearDelta = 16
-	maxChain       = 2*maxLinearDelta + 2
-	minDeltaBase   = 64 // bytes
-)
+// minDeltaBase is from how many bytes on contents are of use as a delta base.
+const minDeltaBase = 64
 
 // chainInfo describes the deltas that have to be read for a representation.
 type chainInfo struct {
@@ -31,18 +25,25 @@ func propsOf(n *nodeRev) *rep { return n.props }
 //
 // The predecessors are numbered. Number n is stored against n with its lowest 1 bit cleared, so that
 // every chain has at most as many links as n has 1 bits; but against n-1 where that is near
-// anyway, which makes for smaller deltas and chains of up to 16 more.
-func (r *Repository) deltaBase(pred *nodeRev, of func(*nodeRev) *rep) (*rep, error) {
+// anyway, which makes for smaller deltas and chains of up to 16 more; unless that would open more
+// files, because the versions are in many shards.
+func (r *Repository) deltaBase(s *settings, pred *nodeRev, of func(*nodeRev) *rep) (*rep, error) {
 	if pred == nil {
 		return nil, nil
 	}
 	n := pred.predCount + 1
 	walk := n - n&(n-1)
-	if walk > maxDeltaWalk {
+	if walk > s.maxWalk {
 		return nil, nil
 	}
-	if walk < maxLinearDelta {
-		walk = 1
+	if walk > 1 && walk < s.maxLinear {
+		shards, err := r.shardsSpanned(pred, walk)
+		if err != nil {
+			return nil, err
+		}
+		if int64(1)<<(shards-1) <= walk {
+			walk = 1
+		}
 	}
 	base := pred
 	for ; walk > 1 && base.pred != nil; walk-- {
@@ -60,18 +61,39 @@ func (r *Repository) deltaBase(pred *nodeRev, of func(*nodeRev) *rep) (*rep, err
 	if p == nil || p.expanded < minDeltaBase {
 		return nil, nil
 	}
-	info, err := r.chainInfo(p)
+	info, err := r.chainInfo(p, s.maxChain())
 	if err != nil {
 		return nil, err
 	}
-	if info.length >= maxChain || info.shards > 1 && float64(p.expanded) <= math.Ldexp(128, info.shards) {
+	if info.length >= s.maxChain() || info.shards > 1 && float64(p.expanded) <= math.Ldexp(128, info.shards) {
 		return nil, nil
 	}
 	return p, nil
 }
 
-// chainInfo measures the chain of a representation.
-func (r *Repository) chainInfo(p *rep) (chainInfo, error) {
+// shardsSpanned returns in how many shards the next version and the walk versions before it are.
+func (r *Repository) shardsSpanned(pred *nodeRev, walk int64) (int, error) {
+	size := svn.Revnum(r.format.Load().shard)
+	if size == 0 {
+		size = 1
+	}
+	shards, last := 1, svn.Revnum(r.youngest.Load())/size
+	for n := pred; ; walk-- {
+		if shard := n.id.at.rev / size; shard != last {
+			shards, last = shards+1, shard
+		}
+		if walk <= 1 || n.pred == nil {
+			return shards, nil
+		}
+		var err error
+		if n, err = r.nodeRev(n.pred.at); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// chainInfo measures the chain of a representation, as far as longest.
+func (r *Repository) chainInfo(p *rep, longest int) (chainInfo, error) {
 	var path []itemID
 	id, size := p.at, p.size
 	info := chainInfo{shards: 1}
@@ -86,7 +108,7 @@ func (r *Repository) chainInfo(p *rep) (chainInfo, error) {
 			return chainInfo{}, err
 		}
 		// A longer chain is not taken as a base anyway, however long it is.
-		if h.base == nil || len(path) > 2*maxChain {
+		if h.base == nil || len(path) > 2*longest {
 			info.length = 1
 			path = path[:len(path)-1]
 			r.chains.put(id, info)

@@ -1,6 +1,11 @@
 package fsfs
 
-import "runtime"
+import (
+	"fmt"
+	"runtime"
+
+	"github.com/havre-cloud/havre/svn"
+)
 
 // SetCrash has a function called between the steps of every commit; what it returns is taken for
 // the failure of the step.
@@ -17,4 +22,26 @@ func (r *Repository) WaitQueued(n int) {
 		}
 		runtime.Gosched()
 	}
+}
+
+// WaitNotes returns when all rows of the rep-cache are written.
+func (r *Repository) WaitNotes() {
+	for {
+		r.notes.mu.Lock()
+		writing := r.notes.writing
+		r.notes.mu.Unlock()
+		if !writing {
+			return
+		}
+		runtime.Gosched()
+	}
+}
+
+// TextAt returns where the contents of a file are stored, "revision/item".
+func (r *Repository) TextAt(path svn.Path, rev svn.Revnum) (string, error) {
+	n, err := r.lookup(path, rev)
+	if err != nil || n.text == nil {
+		return "", err
+	}
+	return fmt.Sprintf("%d/%d", n.text.at.rev, n.text.at.item), nil
 }

@@ -60,9 +60,6 @@ func (f format) deltas() svndiff.Version {
 	}
 }
 
-// deltifyMeta says whether directories and property lists may be stored as deltas.
-func (f format) deltifyMeta() bool { return f.number >= 4 }
-
 // readFormat reads db/format of the repository dir.
 func readFormat(dir string) (format, error) {
 	data, err := readSmall(filepath.Join(dir, "db", "format"))

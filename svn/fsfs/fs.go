@@ -20,6 +20,13 @@ type Options struct {
 	// CacheSize bounds the memory that caches take, in bytes; 0 means 48 MiB. The largest
 	// directory that is being used comes on top.
 	CacheSize int64
+	// RepCache opens db/rep-cache.db, by which contents that the repository has already are found, and
+	// stored once: repcache.Open. Without it equal contents share their place only within a commit, and
+	// where a file has the contents of its predecessor.
+	RepCache OpenRepCache
+	// Note, if set, is told what a caller may want to know although nothing failed: a
+	// *RepCacheError. It must not call methods of the Repository.
+	Note func(error)
 }
 
 // Repository is an open repository. It implements svn.Repository and is safe for concurrent use.
@@ -41,6 +48,9 @@ type Repository struct {
 	pages  *lru[pageKey, []int64]
 	items  *lru[pageKey, []p2lEntry]
 	chains *lru[itemID, chainInfo]
+
+	conf  atomic.Pointer[settings] // as last read
+	notes repNotes
 
 	queue   commitQueue
 	changed notifier
@@ -96,6 +106,7 @@ func Open(dir string, opts Options) (*Repository, error) {
 	}
 	r.queue.init()
 	r.changed.init()
+	r.initNotes(opts)
 	r.format.Store(&f)
 	r.youngest.Store(-1)
 	if err := r.readMinUnpacked(); err != nil {
@@ -140,12 +151,14 @@ func (r *Repository) UUID() string { return r.uuid }
 // Dir returns the directory of the repository.
 func (r *Repository) Dir() string { return r.dir }
 
-// Close releases what the repository holds. Commits that wait are refused.
+// Close releases what the repository holds. Commits that wait are refused. It waits up to three
+// seconds for rows of db/rep-cache.db to be written.
 func (r *Repository) Close() error {
 	if r.closed.Swap(true) {
 		return nil
 	}
 	r.changed.close()
+	r.notes.close()
 	r.files.close()
 	return nil
 }

@@ -19,6 +19,7 @@ type protoRev struct {
 	file   *os.File
 	props  *futureTemp // for the revision properties
 	format format
+	conf   *settings
 	// txn is the transaction that uniquifiers name. It need not exist, only be different each time.
 	txn     string
 	uniques uint64
@@ -32,6 +33,8 @@ type protoRev struct {
 	offsets []int64 // of items, -1 where there is none; logical addressing
 	current p2lEntry
 	sum     itemSum
+
+	sharing sharing
 }
 
 const (
@@ -40,6 +43,10 @@ const (
 )
 
 func (r *Repository) newProtoRev() (*protoRev, error) {
+	conf, err := r.settings()
+	if err != nil {
+		return nil, err
+	}
 	file, err := r.createTemp(".rev")
 	if err != nil {
 		return nil, err
@@ -48,9 +55,10 @@ func (r *Repository) newProtoRev() (*protoRev, error) {
 	_, _ = rand.Read(random[:])
 	number := binary.LittleEndian.Uint64(random[:]) >> 1
 	return &protoRev{
-		repo: r, file: file, props: r.beginTemp(".props"), format: *r.format.Load(),
+		repo: r, file: file, props: r.beginTemp(".props"), format: *r.format.Load(), conf: conf,
 		txn:     strconv.FormatInt(max(0, r.youngest.Load()), 10) + "-" + strconv.FormatUint(number, 36),
 		offsets: []int64{-1, -1, -1},
+		sharing: newSharing(conf.share),
 	}, nil
 }
 
@@ -151,8 +159,12 @@ func (p *protoRev) finish(rev svn.Revnum, root, changes int64) error {
 }
 
 func hexMD5(data []byte) string {
-	sum := md5.Sum(data) //nolint:gosec // the format's checksum
+	sum := md5Of(data)
 	return hex.EncodeToString(sum[:])
+}
+
+func md5Of(data []byte) [md5.Size]byte {
+	return md5.Sum(data) //nolint:gosec // the format's checksum
 }
 
 // uniq returns another uniquifier.

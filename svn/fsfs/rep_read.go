@@ -52,21 +52,27 @@ const inlineRep = 4000
 // openChain opens the representation p. The caller closes the chain.
 func (r *Repository) openChain(p *rep) (*chain, error) {
 	c := &chain{rep: p}
+	if err := r.follow(c, p.at, p.size); err != nil {
+		c.close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// follow adds the representation at id, with that many bytes, to the chain, and all that it is against.
+func (r *Repository) follow(c *chain, id itemID, size int64) error {
 	seen := map[itemID]bool{}
-	id, size := p.at, p.size
 	for {
 		h, err := r.openLink(c, id, size)
 		if err != nil {
-			c.close()
-			return nil, err
+			return err
 		}
 		if h.plain || h.base == nil {
-			return c, nil
+			return nil
 		}
 		if seen[*h.base] {
 			last := c.links[len(c.links)-1]
-			c.close()
-			return nil, last.file.corrupt(last.at, "a delta against older contents", "a circle of deltas")
+			return last.file.corrupt(last.at, "a delta against older contents", "a circle of deltas")
 		}
 		id, size = *h.base, h.baseSize
 		seen[id] = true
@@ -88,10 +94,16 @@ func (r *Repository) openLink(c *chain, id itemID, size int64) (repHeader, error
 		c.plain, c.plainFile, c.plainAt = body, f, at
 		return h, nil
 	}
+	c.add(f, at, size, body)
+	c.links[len(c.links)-1].id = id
+	return h, nil
+}
+
+// add adds a delta that is at so many bytes of the file, which the chain releases.
+func (c *chain) add(f *revFile, at, size int64, body io.ReadSeeker) {
 	d, _ := decoders.Get().(*svndiff.Decoder)
 	d.Reset(body)
-	c.links = append(c.links, &link{file: f, at: at, size: size, id: id, body: body, decoder: d})
-	return h, nil
+	c.links = append(c.links, &link{file: f, at: at, size: size, body: body, decoder: d})
 }
 
 // openRep reads the header line of a representation, and returns a reader of what follows and

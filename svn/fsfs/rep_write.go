@@ -57,7 +57,7 @@ var differs = sync.Pool{New: func() any { return new(svndiff.Differ) }}
 // they are stored against if that is of any use; it may be nil. The revision of the result is
 // svn.InvalidRevnum.
 func (p *protoRev) writeContents(ctx context.Context, src io.Reader, base *rep) (*rep, error) {
-	w := &fileWriter{ctx: ctx, proto: p, base: base, version: p.format.deltas()}
+	w := &fileWriter{ctx: ctx, proto: p, base: base, version: p.conf.version}
 	w.sums.init()
 	defer w.sums.stop()
 	w.rep.at = itemID{svn.InvalidRevnum, p.begin(itemFileRep, 0)}
@@ -370,12 +370,12 @@ func (c *contentSums) stop() (md5Sum, sha1Sum []byte) {
 // writeMeta writes a directory or a property list. base is what it is stored against if that is
 // of any use, and source the contents of base.
 func (p *protoRev) writeMeta(rev svn.Revnum, kind itemType, text []byte, base *rep, source []byte) (*rep, error) {
-	out := &rep{expanded: int64(len(text)), md5: md5.Sum(text), hasMD5: true} //nolint:gosec // the format's checksum
+	out := &rep{expanded: int64(len(text)), md5: md5Of(text), hasMD5: true}
 	var h repHeader
 	var body []byte
 	var err error
 	switch {
-	case !p.format.deltifyMeta():
+	case !p.deltifies(kind):
 		h.plain, body = true, text
 	default:
 		h, body, err = p.delta(text, base, source)
@@ -389,10 +389,18 @@ func (p *protoRev) writeMeta(rev svn.Revnum, kind itemType, text []byte, base *r
 	data = append(data, repEnd...)
 	item, err := p.item(kind, 0, data)
 	out.at = itemID{rev, item}
-	if err == nil && p.format.deltifyMeta() {
+	if err == nil {
 		p.repo.noteChain(out.at, h)
 	}
 	return out, err
+}
+
+// deltifies says whether directories, or else property lists, are stored as deltas.
+func (p *protoRev) deltifies(kind itemType) bool {
+	if kind == itemDirRep {
+		return p.conf.dirDeltas
+	}
+	return p.conf.propDeltas
 }
 
 // noteChain remembers the chain of a representation that was written.
@@ -427,7 +435,7 @@ func (p *protoRev) delta(text []byte, base *rep, source []byte) (repHeader, []by
 
 // windows returns text as a delta against source, and how much of it comes from there.
 func (p *protoRev) windows(differ *svndiff.Differ, text, source []byte) (body []byte, copied int, err error) {
-	version := p.format.deltas()
+	version := p.conf.version
 	body = svndiff.AppendHeader(make([]byte, 0, 256), version)
 	var w svndiff.Window
 	for offset := 0; offset < len(text); offset += svndiff.MaxView {

@@ -68,19 +68,12 @@ func (r *Repository) stage(ctx context.Context, changes []svn.Change) (*protoRev
 		if c.Op == svn.OpCopy {
 			copies[c.Path] = *c.CopyFrom
 		}
-		if c.Content == nil {
-			continue
-		}
-		mark := p.mark()
-		pred, err := r.stagePred(c, copies, youngest)
-		if err == nil {
-			staged[i], err = p.stageContents(ctx, c, pred)
-		}
-		if err == nil && useless[i] {
-			staged[i], err = nil, p.back(mark)
-		}
-		if err == nil && sameContents(pred, staged[i]) {
-			staged[i], err = p.share(pred.text, mark)
+		err := p.shareProps(ctx, c.Props)
+		if err == nil && c.Content != nil {
+			var pred *nodeRev
+			if pred, err = r.stagePred(c, copies, youngest); err == nil {
+				staged[i], err = p.stageFile(ctx, c, pred, useless[i])
+			}
 		}
 		if err != nil {
 			p.discard()
@@ -88,6 +81,21 @@ func (r *Repository) stage(ctx context.Context, changes []svn.Change) (*protoRev
 		}
 	}
 	return p, staged, nil
+}
+
+// stageFile writes the contents of a change, unless they are useless or there already.
+func (p *protoRev) stageFile(ctx context.Context, c *svn.Change, pred *nodeRev, useless bool) (*rep, error) {
+	mark := p.mark()
+	out, err := p.stageContents(ctx, c, pred)
+	switch {
+	case err != nil:
+		return nil, err
+	case useless:
+		return nil, p.back(mark)
+	case sameContents(pred, out):
+		return p.share(pred.text, mark)
+	}
+	return p.shareContents(ctx, out, mark)
 }
 
 // overwritten says of which changes the contents are replaced or deleted by a later change of the
@@ -164,7 +172,7 @@ func ignoreDamage(err error) error {
 // stageContents writes the contents of a change and compares them with what was announced.
 func (p *protoRev) stageContents(ctx context.Context, c *svn.Change, pred *nodeRev) (*rep, error) {
 	mark := p.mark()
-	base, err := p.repo.deltaBase(pred, textOf)
+	base, err := p.repo.deltaBase(p.conf, pred, textOf)
 	if err := ignoreDamage(err); err != nil {
 		return nil, err
 	}
