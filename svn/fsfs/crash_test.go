@@ -27,6 +27,10 @@ func TestMain(m *testing.M) {
 		crashChild(dir)
 		return
 	}
+	if dir := os.Getenv(childPack); dir != "" {
+		packChild(dir)
+		return
+	}
 	m.Run()
 }
 

@@ -54,6 +54,10 @@ func (d *DiskUse) add(info fs.FileInfo) {
 //
 // It returns *FormatError for repositories that know no packs: format 3 and below, and the linear layout.
 func (r *Repository) Pack(ctx context.Context, progress func(PackProgress)) (PackResult, error) {
+	return r.pack(ctx, packBatch, progress)
+}
+
+func (r *Repository) pack(ctx context.Context, batch int64, progress func(PackProgress)) (PackResult, error) {
 	if err := r.usable(ctx); err != nil {
 		return PackResult{}, err
 	}
@@ -79,7 +83,7 @@ func (r *Repository) Pack(ctx context.Context, progress func(PackProgress)) (Pac
 		}
 		defer lock.Close()
 	}
-	p := &packer{repo: r, format: f, progress: progress}
+	p := &packer{repo: r, format: f, batch: batch, progress: progress}
 	err = p.run(ctx)
 	return p.result, err
 }
@@ -140,6 +144,7 @@ func (r *Repository) exclusive(ctx context.Context) (leave func(), err error) {
 type packer struct {
 	repo     *Repository
 	format   format
+	batch    int64 // packBatch
 	progress func(PackProgress)
 	state    PackProgress
 	result   PackResult
@@ -188,7 +193,7 @@ func (p *packer) shard(ctx context.Context, first svn.Revnum) error {
 	r := p.repo
 	var before, after DiskUse
 	end := first + svn.Revnum(p.format.shard)
-	revs := &revPacker{repo: r, first: first, end: end}
+	revs := &revPacker{repo: r, first: first, end: end, batch: p.batch}
 	revs.done = func(info fs.FileInfo) {
 		before.add(info)
 		p.state.Done++
@@ -210,10 +215,12 @@ func (p *packer) shard(ctx context.Context, first svn.Revnum) error {
 	p.result.Before = DiskUse{p.result.Before.Files + before.Files, p.result.Before.Bytes + before.Bytes}
 	p.result.After = DiskUse{p.result.After.Files + after.Files, p.result.After.Bytes + after.Bytes}
 	r.files.drop(func(k fileKey) bool { return !k.packed && k.rev < end })
+	var removals []func() error
 	for _, kind := range p.packedKinds() {
-		if err := p.removeShard(kind, p.format.shardOf(first)); err != nil {
-			return fmt.Errorf("is done, but the old files are not removed: %w", err)
-		}
+		removals = append(removals, func() error { return p.removeShard(kind, p.format.shardOf(first)) })
+	}
+	if err := together(removals); err != nil {
+		return fmt.Errorf("is done, but the old files are not removed: %w", err)
 	}
 	return nil
 }
@@ -232,20 +239,20 @@ func (p *packer) publish(revs *revPacker, before, after *DiskUse) error {
 	if err == nil && f.number >= 6 {
 		err = r.packRevProps(f, revs.first, before, after)
 	}
+	if err == nil {
+		err = r.moveMinUnpacked(revs.end)
+	}
 	if err != nil {
 		for _, kind := range p.packedKinds() {
 			_ = os.RemoveAll(r.db(kind, f.shardOf(revs.first)+".pack")) // nobody reads it yet
 		}
 		return err
 	}
-	if err := r.at("move min-unpacked-rev"); err != nil {
-		return err
-	}
-	if err := r.writeMinUnpacked(revs.end); err != nil {
-		return err
-	}
 	r.minUnpacked.Store(int64(revs.end))
-	return nil
+	if err := r.at("sync min-unpacked-rev"); err != nil {
+		return err
+	}
+	return syncDir(r.db())
 }
 
 // publishRevs moves the files of a pack to where they belong.
@@ -344,8 +351,11 @@ func makeFileLike(f *os.File, like fs.FileInfo) error {
 	return f.Chmod(like.Mode().Perm())
 }
 
-// writeMinUnpacked makes it durable that all revisions below rev are in packs.
-func (r *Repository) writeMinUnpacked(rev svn.Revnum) error {
+// moveMinUnpacked tells everybody that all revisions below rev are in packs.
+func (r *Repository) moveMinUnpacked(rev svn.Revnum) error {
+	if err := r.at("move min-unpacked-rev"); err != nil {
+		return err
+	}
 	name := r.db("min-unpacked-rev")
 	like, err := os.Stat(name)
 	if err != nil {
@@ -365,13 +375,7 @@ func (r *Repository) writeMinUnpacked(rev svn.Revnum) error {
 	if err := makeFileLike(s.file, like); err != nil {
 		return err
 	}
-	if err := s.moveTo(name); err != nil {
-		return err
-	}
-	if err := r.at("sync min-unpacked-rev"); err != nil {
-		return err
-	}
-	return syncDir(r.db())
+	return s.moveTo(name)
 }
 
 // packedKinds are the directories of db/ that have packs.

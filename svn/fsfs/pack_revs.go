@@ -26,6 +26,7 @@ type revPacker struct {
 	repo  *Repository
 	first svn.Revnum
 	end   svn.Revnum // behind the last
+	batch int64      // packBatch
 	out   *spool
 	// pushed is up to where the system was told to write.
 	pushed int64
@@ -146,8 +147,8 @@ func (p *revPacker) arrange(ctx context.Context) error {
 			return err
 		}
 		// An entry of the P2L index takes at least 4 bytes.
-		large := f.end > packBatch || f.p2l.pages[len(f.p2l.pages)-1]-f.p2l.pages[0] > 4*packItems
-		if large || int64(len(b.data))+f.end > packBatch || len(b.items) > packItems {
+		large := f.end > p.batch || f.p2l.pages[len(f.p2l.pages)-1]-f.p2l.pages[0] > 4*packItems
+		if large || int64(len(b.data))+f.end > p.batch || len(b.items) > packItems {
 			err = p.place(b)
 		}
 		if err == nil && large {

@@ -1,11 +1,17 @@
 package fsfs_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/havre-cloud/havre/svn"
 	"github.com/havre-cloud/havre/svn/fsfs"
@@ -114,5 +120,178 @@ func packedFiles(t *testing.T, dir string) {
 		if fmt.Sprint(got) != fmt.Sprint(want) {
 			t.Errorf("db/%s has %v, want %v", name, got, want)
 		}
+	}
+}
+
+// TestPackInParts packs with little memory: several batches in a shard, and revisions that are too large
+// for any.
+func TestPackInParts(t *testing.T) {
+	h := svntest.RandomRewrites(t, 610, 17)
+	made := create(t)
+	h.Apply(t, made)
+	dir := svntest.Reshard(t, made.Dir(), 16)
+	r := open(t, dir)
+	if got, err := r.PackIn(t.Context(), 9000); err != nil || got.Shards != 1 {
+		t.Fatalf("packed %+v, %v", got, err)
+	}
+	h.Check(t, r)
+	svntest.Verify(t, dir)
+	svntest.SameDump(t, "packed", dir, made.Dir())
+	for rev, err := range verify(t, dir) {
+		t.Errorf("r%d: %v", rev, err)
+	}
+}
+
+// TestPackRefuses gives Pack what it must not touch.
+func TestPackRefuses(t *testing.T) {
+	for _, l := range layouts {
+		if l.name != "format 3" && l.name != "format 8, linear" {
+			continue
+		}
+		dir := svntest.Create(t, layoutArgs(l.args, l.edit)...)
+		editFormat(t, dir, l.edit)
+		_, err := open(t, dir).Pack(t.Context(), nil)
+		if bad, ok := errors.AsType[*fsfs.FormatError](err); !ok || !strings.Contains(bad.Error(), "svnadmin") {
+			t.Errorf("%s: got %v", l.name, err)
+		}
+	}
+	for _, name := range []string{"revs/0/2", "revprops/0/2", "revs/0/1"} {
+		dir := filepath.Join(t.TempDir(), "damaged")
+		copyTree(t, packCrashRepository(t, "8\nlayout sharded 3\naddressing physical\n"), dir)
+		file := filepath.Join(dir, "db", filepath.FromSlash(name))
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		replaceFile(t, file, data[:len(data)-2])
+		_, err = open(t, dir).Pack(t.Context(), nil)
+		if bad, ok := errors.AsType[*fsfs.CorruptError](err); !ok || bad.File != "db/"+name {
+			t.Errorf("with %s damaged: got %v", name, err)
+		}
+		if packs := glob(t, dir, "*/*.pack"); len(packs) > 0 {
+			t.Errorf("with %s damaged there are %v", name, packs)
+		}
+	}
+}
+
+// TestPackDamaged changes a bit in each item of a revision with an index. What is not as its checksum says
+// stays as it is.
+func TestPackDamaged(t *testing.T) {
+	made := create(t)
+	h := svntest.RandomHistory(t, 611, 3)
+	h.Apply(t, made)
+	dir := svntest.Reshard(t, made.Dir(), 2)
+	name := filepath.Join(dir, "db", "revs", "0", "1")
+	good, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 40 {
+		bad := slices.Clone(good)
+		at := i * len(bad) / 40
+		bad[at] ^= 0x20
+		replaceFile(t, name, bad)
+		for _, batch := range []int64{1, 1 << 20} {
+			_, err := open(t, dir).PackIn(t.Context(), batch)
+			if bad, ok := errors.AsType[*fsfs.CorruptError](err); !ok || bad.File != "db/revs/0/1" {
+				t.Fatalf("with byte %d changed and %d bytes at once: %v", at, batch, err)
+			}
+		}
+	}
+	replaceFile(t, name, good)
+	if got, err := open(t, dir).Pack(t.Context(), nil); err != nil || got.Shards != 2 {
+		t.Errorf("mended: %+v, %v", got, err)
+	}
+}
+
+// TestPackedRevProps changes packed properties with svn until packs are written anew and split, in packs of
+// several sizes, compressed or not.
+func TestPackedRevProps(t *testing.T) {
+	for _, conf := range []string{"", "revprop-pack-size = 1\n", "compress-packed-revprops = true\n"} {
+		t.Run(conf, func(t *testing.T) {
+			made := svntest.Create(t, "--compatible-version", "1.8")
+			file := filepath.Join(made, "db", "fsfs.conf")
+			if err := os.WriteFile(file, []byte("[packed-revprops]\n"+conf), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			hook := filepath.Join(made, "hooks", "pre-revprop-change")
+			if err := os.WriteFile(hook, []byte("#!/bin/sh\nexit 0\n"), 0o700); err != nil { //nolint:gosec // run by svn
+				t.Fatal(err)
+			}
+			editFormat(t, made, func(string) string { return "6\nlayout sharded 20\n" })
+			r := open(t, made)
+			for i := range 20 {
+				rev, err := r.Commit(t.Context(), &svn.Commit{RevProps: svn.Props{svn.PropLog: strings.Repeat(fmt.Sprint("message ", i, "\n"), 1+i)}})
+				if err != nil || rev != svn.Revnum(i+1) {
+					t.Fatal(rev, err)
+				}
+			}
+			want := revProps(t, r)
+			if _, err := r.Pack(t.Context(), nil); err != nil {
+				t.Fatal(err)
+			}
+			packs := len(glob(t, made, "revprops/0.pack/*.0"))
+			if several := packs > 1; several != strings.Contains(conf, "size") {
+				t.Errorf("there are %d packs", packs)
+			}
+			if diff := cmp.Diff(revProps(t, r), want); diff != "" {
+				t.Errorf("packed (-got +want):\n%s", diff)
+			}
+			for rev, value := range map[string]string{"1": "short", "7": strings.Repeat("long ", 5000), "19": strings.Repeat("x", 700), "0": "first"} {
+				svntest.Run(t, "svn", "propset", "-q", "--revprop", "-r", rev, svn.PropLog, value, svntest.URL(made, ""))
+				number, err := strconv.Atoi(rev)
+				if err != nil {
+					t.Fatal(err)
+				}
+				want[number][svn.PropLog] = value
+			}
+			svntest.Run(t, "svn", "propdel", "-q", "--revprop", "-r", "12", svn.PropDate, svntest.URL(made, ""))
+			delete(want[12], svn.PropDate)
+			if diff := cmp.Diff(revProps(t, open(t, made)), want); diff != "" {
+				t.Errorf("changed (-got +want):\n%s", diff)
+			}
+			svntest.Verify(t, made)
+		})
+	}
+}
+
+// revProps returns the properties of all revisions.
+func revProps(t *testing.T, r *fsfs.Repository) []svn.Props {
+	t.Helper()
+	var all []svn.Props
+	for e, err := range r.Log(t.Context(), 0, 20) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, e.Props)
+	}
+	return all
+}
+
+// TestPackWaits has somebody else hold the lock that packing takes.
+func TestPackWaits(t *testing.T) {
+	r := create(t)
+	leave, err := r.HoldPackLock(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	waited := false
+	_, err = open(t, r.Dir()).Pack(ctx, func(p fsfs.PackProgress) {
+		waited = waited || p.Waiting
+		cancel()
+	})
+	if !waited || !errors.Is(err, context.Canceled) {
+		t.Errorf("waited: %v; got %v", waited, err)
+	}
+	waits, done := make(chan struct{}), make(chan error)
+	go func() {
+		_, err := open(t, r.Dir()).Pack(t.Context(), func(fsfs.PackProgress) { close(waits) })
+		done <- err
+	}()
+	<-waits
+	leave()
+	if err := <-done; err != nil {
+		t.Error(err)
 	}
 }
