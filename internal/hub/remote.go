@@ -3,6 +3,7 @@ package hub
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"iter"
@@ -29,8 +30,10 @@ type RemoteLogin struct {
 
 // CertificateError says that a server has a certificate that nobody vouches for; its fingerprint can be compared and accepted.
 type CertificateError struct {
-	Host, Fingerprint string
-	Err               error
+	Host        string
+	Fingerprint string // SHA-256 of its public key, in hexadecimal: what RemoteLogin accepts
+	Certificate *x509.Certificate
+	Err         error
 }
 
 func (e *CertificateError) Error() string {
@@ -77,8 +80,9 @@ func pinned(fingerprint string) *tls.Config {
 		MinVersion:         tls.VersionTLS12,
 		InsecureSkipVerify: true, //nolint:gosec // the key is compared instead
 		VerifyConnection: func(s tls.ConnectionState) error {
-			if got := fingerprintOf(s.PeerCertificates[0].RawSubjectPublicKeyInfo); got != fingerprint {
-				return &CertificateError{Host: s.ServerName, Fingerprint: got, Err: errors.New("it is not the one that was accepted")}
+			shown := s.PeerCertificates[0]
+			if got := fingerprintOf(shown.RawSubjectPublicKeyInfo); got != fingerprint {
+				return &CertificateError{Host: s.ServerName, Fingerprint: got, Certificate: shown, Err: errors.New("it is not the one that was accepted")}
 			}
 			return nil
 		},

@@ -3,6 +3,7 @@ package hub
 import (
 	"context"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/hex"
 	"errors"
 	"net/url"
@@ -51,8 +52,8 @@ type RemoteState struct {
 	Problem error
 	Reason  RemoteReason
 	Since   time.Time // when it was first noticed by this process
-	// Presented is the fingerprint of the certificate that the server shows, if that is the problem.
-	Presented string
+	// Certificate is what is wrong with that of the server, nil if that is not the problem.
+	Certificate *CertificateError
 }
 
 // RemoteState tells an administrator how the repository of a folder is; nil if it is not on another server. It
@@ -80,9 +81,7 @@ func (a *Admin) RemoteState(ctx context.Context, f *store.Folder) (*RemoteState,
 			return nil, err
 		}
 		s.Problem, s.Reason, s.Since = err, reasonOfRemote(err), r.health.since()
-		if bad, ok := errors.AsType[*CertificateError](err); ok {
-			s.Presented = bad.Fingerprint
-		}
+		s.Certificate = certificateOf(err)
 	}
 	return s, nil
 }
@@ -150,16 +149,19 @@ func certificateOf(err error) *CertificateError {
 		return bad
 	}
 	if bad, ok := errors.AsType[*radav.CertificateError](err); ok {
-		return &CertificateError{Host: bad.Host, Fingerprint: bad.Fingerprint(), Err: bad.Err}
+		return &CertificateError{Host: bad.Host, Fingerprint: bad.Fingerprint(), Certificate: bad.Certificate, Err: bad.Err}
 	}
 	return nil
 }
 
-// fingerprintOf is the SHA-256 of a public key (SubjectPublicKeyInfo) in hexadecimal.
-func fingerprintOf(key []byte) string {
-	sum := sha256.Sum256(key)
+// fingerprintOf is the SHA-256 of a public key (SubjectPublicKeyInfo), or of a whole certificate, in hexadecimal.
+func fingerprintOf(der []byte) string {
+	sum := sha256.Sum256(der)
 	return hex.EncodeToString(sum[:])
 }
+
+// CertificateFingerprint is the SHA-256 of a certificate in hexadecimal, as other programs show it.
+func CertificateFingerprint(c *x509.Certificate) string { return fingerprintOf(c.Raw) }
 
 // reasonOfRemote returns the word for what went wrong.
 func reasonOfRemote(err error) RemoteReason {

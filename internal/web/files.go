@@ -28,7 +28,7 @@ func (s *Server) filesRoutes() []route {
 
 // foldersPage lists the folders of the person; if there is only one it is that.
 func (s *Server) foldersPage(x *exchange) error {
-	folders, err := s.hub.Folders(x.ctx(), x.caller())
+	folders, err := s.hub.FoldersShown(x.ctx(), x.caller())
 	if err != nil {
 		return err
 	}
@@ -36,13 +36,13 @@ func (s *Server) foldersPage(x *exchange) error {
 		return x.redirect(folderAddress(folders[0].Name, ""))
 	}
 	v := &startView{Admin: x.session.Admin(), Create: x.session.User.Role >= store.RoleFolders}
-	for _, f := range folders {
-		row := startRow{Name: f.Name, Right: f.Right.String()}
-		if st, err := s.hub.FolderState(x.ctx(), x.caller(), f.ID); err == nil {
-			row.Changed, row.Author = st.Changed, s.fullName(x.ctx(), st.Author)
-			row.State, row.Words = x.stateWords(st)
-			v.Devices = max(v.Devices, st.Devices)
+	for i := range folders {
+		f := &folders[i]
+		row := startRow{Name: f.Name, Right: f.Right.String(), Changed: f.State.Changed, Author: s.fullName(x.ctx(), f.State.Author)}
+		if row.State, row.Words = "stopped", x.troubleWords(f); f.Problem == nil {
+			row.State, row.Words = x.stateWords(&f.State)
 		}
+		v.Devices = max(v.Devices, f.State.Devices)
 		v.Folders = append(v.Folders, row)
 	}
 	return x.page("files/folders", page{Title: x.t("files.folders"), Nav: navFiles, Data: v})
@@ -126,7 +126,7 @@ func (s *Server) files(x *exchange) error {
 	}
 	at, err := x.spot()
 	if err != nil {
-		return err
+		return s.folderAway(x, err)
 	}
 	if q.Has("v") && !at.Dir() && !at.Past {
 		if at, err = x.versionSpot(at, q.Get("v")); err != nil {

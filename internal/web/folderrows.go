@@ -23,7 +23,9 @@ type adminFolder struct {
 	Bytes    int64 // -1: not measured yet
 	Archived bool
 	Adopted  string
+	Far      bool // on another Subversion server
 	Problem  bool
+	Why      string // the problem in a few words
 	Quota    int64
 	Full     int64 // percent of the quota
 }
@@ -39,7 +41,13 @@ func (x *exchange) folderRows(states []hub.FolderStatus) []adminFolder {
 		r := adminFolder{
 			Name: f.Folder.Name, Link: adminFolderAddress(f.Folder.Name), Devices: len(f.Replicas), Worst: f.Worst(),
 			Changed: f.Changed, Bytes: -1, Archived: !f.Folder.Archived.IsZero(), Adopted: f.Folder.AdoptedDir() + f.Folder.RemoteURL(),
-			Problem: f.Problem != nil, Quota: f.Folder.Quota,
+			Far: f.Folder.RemoteURL() != "", Problem: f.Problem != nil, Quota: f.Folder.Quota,
+		}
+		if r.Problem {
+			r.Why = x.t("admin.folder.broken")
+			if r.Far {
+				r.Why = x.farVerdict(f.Problem)
+			}
 		}
 		if f.Measure.Rev >= 0 {
 			r.Bytes = f.Measure.Bytes

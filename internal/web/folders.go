@@ -11,7 +11,6 @@ import (
 	"github.com/havre-cloud/havre/internal/havre"
 	"github.com/havre-cloud/havre/internal/hub"
 	"github.com/havre-cloud/havre/internal/store"
-	"github.com/havre-cloud/havre/svn"
 )
 
 // foldersRoutes are the folders as a whole: their list, their devices, their repositories.
@@ -22,6 +21,8 @@ func (s *Server) foldersRoutes() []route {
 		{pattern: "POST /admin/folders/adopt", need: needAdmin, handle: s.adoptFolder},
 		{pattern: "GET /admin/folders/{folder}", need: needManage, handle: s.showFolder},
 		{pattern: "GET /admin/folders/{folder}/storage", need: needManage, handle: s.showStorage},
+		{pattern: "GET /admin/folders/{folder}/server", need: needAdmin, handle: s.showRemote},
+		{pattern: "POST /admin/folders/{folder}/server", need: needAdmin, handle: s.changeRemote},
 		{pattern: "POST /admin/folders/{folder}/rename", need: needManage, handle: s.renameFolder},
 		{pattern: "POST /admin/folders/{folder}/archive", need: needAdmin, handle: s.archiveFolder},
 		{pattern: "POST /admin/folders/{folder}/quota", need: needAdmin, handle: s.setQuota},
@@ -37,7 +38,8 @@ type foldersPage struct {
 	InUse, Archived, Devices int
 	Worst                    hub.Condition
 	Form                     string // "new" or "adopt" when its dialog is open
-	Name, Dir, Root, Wrong   string // of the form
+	Name, Wrong              string // of the form for a new one
+	Adopt                    remoteForm
 }
 
 func (s *Server) showFolders(x *exchange) error {
@@ -97,21 +99,6 @@ func (s *Server) createFolder(x *exchange) error {
 	return x.redirect(adminFolderAddress(f.Name) + "/rights")
 }
 
-func (s *Server) adoptFolder(x *exchange) error {
-	name, dir, root := x.r.PostFormValue("name"), x.r.PostFormValue("dir"), x.r.PostFormValue("root")
-	f, err := x.admin().AdoptFolder(x.ctx(), name, dir, svn.Path(root))
-	if text := x.formError(err); text != "" {
-		return s.foldersWith(x, http.StatusUnprocessableEntity, func(p *foldersPage) {
-			p.Form, p.Name, p.Dir, p.Root, p.Wrong = "adopt", name, dir, root, text
-		})
-	}
-	if err != nil {
-		return err
-	}
-	x.toast(x.t("admin.folder.adopted", "name", f.Name), nil)
-	return x.redirect(adminFolderAddress(f.Name) + "/rights")
-}
-
 // newFolderPage is what folders/new shows to people who may create folders.
 type newFolderPage struct{ Name, Wrong string }
 
@@ -137,13 +124,15 @@ func (s *Server) createOwnFolder(x *exchange) error {
 // folderPage is what folders/page and folders/storage show.
 type folderPage struct {
 	Name, Link    string
-	Tab           string // "devices", "storage"
+	Tab           string // "devices", "storage", "server"
 	Head          int64  // the youngest revision
 	Admin         bool   // the person administers the server
 	Reads         bool   // and may read the folder
 	Archived      bool
 	Status        *hub.FolderStatus
 	Problem       string
+	Far           bool        // on another Subversion server
+	Remote        *remoteView // of the tab "server"
 	Verdict, Rest string
 	Rows          []lagRow // those that need somebody, and some of the others
 	Others        []lagRow // all up to date
@@ -224,10 +213,11 @@ func (s *Server) folderWith(x *exchange, tab string, status int, change func(*fo
 			p.Dir = url
 		}
 	}
+	p.Far = f.Folder.RemoteURL() != ""
 	if f.Problem != nil {
 		p.Problem = x.t("admin.folder.broken")
-		if p.Admin {
-			p.Problem = cmp.Or(x.told(f.Problem), f.Problem.Error())
+		if p.Admin || p.Far {
+			p.Problem = cmp.Or(x.told(f.Problem), p.Problem)
 		}
 	} else if tab == "storage" {
 		if p.Measure, err = x.hub.MeasureFolder(x.ctx(), f); err != nil {
@@ -243,10 +233,7 @@ func (s *Server) folderWith(x *exchange, tab string, status int, change func(*fo
 	if change != nil {
 		change(&p)
 	}
-	name := "folders/page"
-	if tab == "storage" {
-		name = "folders/storage"
-	}
+	name := map[string]string{"devices": "folders/page", "storage": "folders/storage", "server": "folders/server"}[tab]
 	nav, crumbs := navAdmin, []crumb{{Name: x.t("core.nav.folders"), Address: "/admin/folders"}}
 	if !p.Admin {
 		nav, crumbs = navFiles, []crumb{{Name: p.Name, Address: folderAddress(p.Name, "")}}
@@ -310,6 +297,8 @@ func (p *folderPage) verdict(x *exchange, counts map[hub.Condition]int) {
 	switch {
 	case p.Archived:
 		p.Verdict, p.Rest = x.t("admin.folder.archived"), x.t("admin.folder.archived.text")
+	case p.Problem != "" && p.Far:
+		p.Verdict, p.Rest = x.farVerdict(p.Status.Problem), x.farSince(p.Status.Since)
 	case p.Problem != "":
 		p.Verdict, p.Rest = x.t("admin.folder.broken"), ""
 	case all == 0:

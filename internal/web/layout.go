@@ -84,28 +84,41 @@ func (x *exchange) frame(p page) (*frame, error) {
 
 // navFolders lists the person's folders with what is wrong with them on the person's own devices.
 func (x *exchange) navFolders(f *frame) error {
-	folders, err := x.hub.Folders(x.ctx(), x.caller())
+	folders, err := x.hub.FoldersShown(x.ctx(), x.caller())
 	if err != nil {
 		return err
 	}
 	at, _ := strings.CutPrefix(f.page.At, "folder:")
 	devices, worst := 0, hub.ConditionOK
-	for _, d := range folders {
+	for i := range folders {
+		d := &folders[i]
 		n := navFolder{Name: d.Name, Current: d.Name == at}
-		if state, err := x.hub.FolderState(x.ctx(), x.caller(), d.ID); err == nil {
-			mine := state.MineWorst()
-			if mine != hub.ConditionOK {
-				n.State, n.Why = string(mine), x.t("core.state."+string(mine))
-			}
-			if mine.Worse(worst) {
-				worst = mine
-			}
-			devices += len(state.Mine)
+		mine := d.State.MineWorst()
+		switch {
+		case d.Problem != nil:
+			n.State, n.Why = "stopped", x.troubleWords(d)
+		case mine != hub.ConditionOK:
+			n.State, n.Why = string(mine), x.t("core.state."+string(mine))
 		}
+		if mine.Worse(worst) {
+			worst = mine
+		}
+		devices += len(d.State.Mine)
 		f.Folders = append(f.Folders, n)
 	}
 	if devices > 0 {
 		f.Devices, f.DevicesWhy = string(worst), x.t("core.state."+string(worst))
 	}
 	return nil
+}
+
+// troubleWords says why nothing in a folder can be read at the moment; "" while all is well.
+func (x *exchange) troubleWords(f *hub.ShownFolder) string {
+	switch {
+	case f.Problem == nil:
+		return ""
+	case isError[*hub.RemoteProblem](f.Problem):
+		return x.farVerdict(f.Problem)
+	}
+	return x.t("admin.folder.broken")
 }

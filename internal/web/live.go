@@ -136,19 +136,26 @@ func (l *live) tell(t *topic, name string, rev svn.Revnum) {
 	}
 }
 
+// watchFolder tells of new revisions, and when the folder's repository cannot be asked any more or can again.
 func (l *live) watchFolder(ctx context.Context, t *topic, folder string) {
-	rev := svn.InvalidRevnum
+	rev, failing := svn.InvalidRevnum, false
 	for ctx.Err() == nil {
 		now, err := l.s.hub.WaitFolder(ctx, folder, rev)
-		switch {
-		case err != nil:
-			pause(ctx, retryWatch)
-		case now != rev:
-			if rev != svn.InvalidRevnum {
-				l.tell(t, folder, now)
-			}
-			rev = now
+		if ctx.Err() != nil {
+			return
 		}
+		if err != nil {
+			if !failing && rev != svn.InvalidRevnum {
+				l.tell(t, folder, rev)
+			}
+			failing = true
+			pause(ctx, retryWatch)
+			continue
+		}
+		if failing || now != rev && rev != svn.InvalidRevnum {
+			l.tell(t, folder, now)
+		}
+		rev, failing = now, false
 	}
 }
 

@@ -40,7 +40,8 @@ func (x *exchange) adminNeeds() ([]adminNeed, error) {
 		if !f.Folder.Archived.IsZero() {
 			continue
 		}
-		if f.Problem != nil {
+		far := f.Folder.RemoteURL() != ""
+		if f.Problem != nil && !far {
 			broken = append(broken, adminNeed{
 				State: "stopped", Title: x.t("admin.need.broken", "folder", f.Folder.Name), Text: x.t("admin.need.broken.text"),
 				Button: x.t("admin.need.folder"), Link: adminFolderAddress(f.Folder.Name),
@@ -52,6 +53,9 @@ func (x *exchange) adminNeeds() ([]adminNeed, error) {
 			case hub.ConditionWaits:
 				held = append(held, x.heldNeed(r))
 			case hub.ConditionStopped:
+				if f.Problem != nil && far {
+					continue // for that reason
+				}
 				stopped = append(stopped, x.stoppedNeed(r))
 			case hub.ConditionAway:
 				away[r.Device.Name] = r.Device.LastSeen
@@ -59,7 +63,7 @@ func (x *exchange) adminNeeds() ([]adminNeed, error) {
 			}
 		}
 	}
-	all := slices.Concat(held, broken, stopped)
+	all := slices.Concat(held, broken, x.farNeeds(states), stopped)
 	health, err := x.hub.Health(x.ctx())
 	if err != nil {
 		return nil, err

@@ -193,6 +193,10 @@
 		const how = e.detail.requestConfig?.elt?.closest?.("[data-live]") === e.detail.requestConfig?.elt && e.detail.requestConfig.elt.getAttribute("hx-swap");
 		if (how === "outerHTML" || how === "innerHTML") e.detail.swapOverride = "morph:" + how;
 	});
+	// What could not be read for a while can be read again: the remark goes.
+	doc.addEventListener("htmx:afterRequest", (e) => {
+		if (e.detail.successful && e.detail.requestConfig?.elt?.matches?.("[data-live]")) one("#failure > [data-passing]")?.remove();
+	});
 	// At most one refresh in half a second for each topic: a burst of revisions is one.
 	const fire = (topic, detail) => {
 		if (firing.has(topic)) { firing.get(topic).again = true; return; }
