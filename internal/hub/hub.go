@@ -116,6 +116,9 @@ func Open(ctx context.Context, dir string, opts Options) (*Hub, error) {
 		touched: map[havre.DeviceID]time.Time{},
 		recents: recents{of: map[measureKey]*recentLog{}}, presence: newPresence(), started: time.Now(), states: states{lags: map[havre.FolderID]*lag{}},
 	}
+	h.repos.note = func(err error) {
+		h.log.LogAttrs(context.Background(), slog.LevelWarn, "repository", slog.Any("error", err))
+	}
 	h.measures = newMeasures(h.repos)
 	if h.vault, err = openVault(dir); err != nil {
 		return nil, errors.Join(err, h.Close())

@@ -14,6 +14,7 @@ import (
 	"github.com/havre-cloud/havre/internal/store"
 	"github.com/havre-cloud/havre/svn"
 	"github.com/havre-cloud/havre/svn/fsfs"
+	"github.com/havre-cloud/havre/svn/fsfs/repcache"
 )
 
 // repository is an open repository with what the hub remembers about it.
@@ -35,6 +36,9 @@ type repositories struct {
 	dir   string // of the server's own
 	home  string // of all data
 	store *store.Store
+
+	// note is told what went wrong without harm to a commit; set before the first is opened.
+	note func(error)
 
 	mu   sync.Mutex
 	open map[string]*repository // by location
@@ -62,7 +66,7 @@ func (rs *repositories) get(location string) (*repository, error) {
 	if dir == "" {
 		return nil, fmt.Errorf("repository %q: not inside the server's repositories", location)
 	}
-	r, err := fsfs.Open(dir, fsfs.Options{CacheSize: repositoryCache})
+	r, err := fsfs.Open(dir, fsfs.Options{CacheSize: repositoryCache, RepCache: repcache.Open, Note: rs.note})
 	if err != nil {
 		return nil, fmt.Errorf("repository %s: %w", location, err)
 	}
