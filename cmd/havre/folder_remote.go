@@ -22,6 +22,9 @@ later). Whether it can be read and written is tried at once. The password is ask
 standard input, and kept encrypted. What others commit there reaches all devices within two seconds; what devices
 change are commits there. Where the server does not let the author be set, the message names the person.
 
+A server that wants a certificate of its clients gets the one in --client-cert: PEM, with the key in the same file or
+in --client-key, or PKCS#12, whose password is asked for.
+
     havre folder add --data /srv/havre Plans --svn https://svn.example.org/repos/plans/trunk --user havre
     havre folder login --data /srv/havre Plans --user havre
 
@@ -31,35 +34,72 @@ change are commits there. Where the server does not let the author be set, the m
 type loginFlags struct {
 	User        string `placeholder:"NAME" help:"The name to sign in with on the Subversion server; its password is asked for."`
 	Fingerprint string `placeholder:"SHA256" help:"Accept the certificate with this fingerprint (SHA-256 of its public key)."`
+	ClientCert  string `placeholder:"FILE" type:"existingfile" help:"The certificate to show to the Subversion server: PEM, or PKCS#12 with its key."`
+	ClientKey   string `placeholder:"FILE" type:"existingfile" help:"The key of that certificate, PEM, if it is not in the same file."`
 }
 
 // login asks for what the flags do not say.
-func (l *loginFlags) login(con *console) (hub.RemoteLogin, error) {
-	login := hub.RemoteLogin{User: l.User, Fingerprint: strings.ToLower(strings.ReplaceAll(l.Fingerprint, ":", ""))}
-	if l.User == "" {
-		return login, nil
+func (l *loginFlags) login(con *console) (login hub.RemoteLogin, err error) {
+	login.User, login.Fingerprint = l.User, strings.ToLower(strings.ReplaceAll(l.Fingerprint, ":", ""))
+	ask := secrets(con)
+	if l.User != "" {
+		if login.Password, err = ask("Password of " + shown(l.User) + ": "); err != nil {
+			return login, err
+		}
 	}
-	var err error
-	login.Password, err = secretLine(con, "Password of "+shown(l.User)+": ")
+	login.Certificate, login.Key, err = l.certificate(ask)
 	return login, err
 }
 
-// secretLine reads a line that nobody shall see, from the terminal or else from standard input.
-func secretLine(con *console, prompt string) (string, error) {
-	if f, ok := con.in.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		fmt.Fprint(con.err, prompt)
-		p, err := term.ReadPassword(int(f.Fd()))
-		fmt.Fprintln(con.err)
-		if err != nil {
+// certificate reads the files with the certificate and its key, if there are some.
+func (l *loginFlags) certificate(ask func(prompt string) (string, error)) (cert, key string, err error) {
+	if l.ClientCert == "" {
+		if l.ClientKey != "" {
+			return "", "", errors.New("a key is of no use without its certificate: say --client-cert too")
+		}
+		return "", "", nil
+	}
+	data, err := os.ReadFile(l.ClientCert)
+	if err == nil && l.ClientKey != "" {
+		var more []byte
+		more, err = os.ReadFile(l.ClientKey)
+		data = append(append(data, '\n'), more...)
+	}
+	if err != nil {
+		return "", "", err
+	}
+	cert, key, err = hub.ReadClientCertificate(data, "")
+	if errors.Is(err, hub.ErrCertificatePassword) {
+		var password string
+		if password, err = ask("Password of the file " + shown(l.ClientCert) + ": "); err == nil {
+			cert, key, err = hub.ReadClientCertificate(data, password)
+		}
+	}
+	if err != nil {
+		return "", "", fmt.Errorf("%s: %w", shown(l.ClientCert), err)
+	}
+	return cert, key, nil
+}
+
+// secrets returns a function that reads lines that nobody shall see, from the terminal or else from standard input.
+func secrets(con *console) func(prompt string) (string, error) {
+	lines := bufio.NewReader(con.in)
+	return func(prompt string) (string, error) {
+		if f, ok := con.in.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+			fmt.Fprint(con.err, prompt)
+			p, err := term.ReadPassword(int(f.Fd()))
+			fmt.Fprintln(con.err)
+			if err != nil {
+				return "", fmt.Errorf("read the password: %w", err)
+			}
+			return string(p), nil
+		}
+		line, err := lines.ReadSlice('\n')
+		if err != nil && !errors.Is(err, io.EOF) {
 			return "", fmt.Errorf("read the password: %w", err)
 		}
-		return string(p), nil
+		return strings.TrimRight(string(line), "\r\n"), nil
 	}
-	line, err := bufio.NewReader(io.LimitReader(con.in, 4096)).ReadString('\n')
-	if err != nil && !errors.Is(err, io.EOF) {
-		return "", fmt.Errorf("read the password: %w", err)
-	}
-	return strings.TrimRight(line, "\r\n"), nil
 }
 
 // withCertificate says what to do about a certificate that nobody vouches for.

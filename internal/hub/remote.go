@@ -26,6 +26,9 @@ type RemoteLogin struct {
 	// Fingerprint is the SHA-256 of the public key of a certificate that an administrator has accepted, in
 	// hexadecimal; empty: the system's authorities decide.
 	Fingerprint string `json:"fingerprint,omitempty"`
+	// Certificate and Key are PEM, see ReadClientCertificate; empty for servers that ask for none.
+	Certificate string `json:"certificate,omitempty"`
+	Key         string `json:"key,omitempty"`
 }
 
 // CertificateError says that a server has a certificate that nobody vouches for; its fingerprint can be compared and accepted.
@@ -41,6 +44,15 @@ func (e *CertificateError) Error() string {
 }
 
 func (e *CertificateError) Unwrap() error { return e.Err }
+
+// explain says it to a person whose changes wait.
+func (e *CertificateError) explain() error {
+	if bad, ok := errors.AsType[x509.CertificateInvalidError](e.Err); ok && bad.Reason == x509.Expired && bad.Cert != nil && time.Now().After(bad.Cert.NotAfter) {
+		return havre.Errorf(havre.CodeUnavailable, "the certificate of the Subversion server %s ended on %s: whoever runs it has to renew it",
+			e.Host, bad.Cert.NotAfter.UTC().Format(time.DateOnly)).Because(e)
+	}
+	return havre.Errorf(havre.CodeUnavailable, "the certificate of the Subversion server %s is another one: an administrator has to look", e.Host).Because(e)
+}
 
 // opened is a repository on another server, as both protocols have it.
 type opened interface {
@@ -61,8 +73,8 @@ func dialRemote(ctx context.Context, address string, login *RemoteLogin) (opened
 		return rasvn.Open(ctx, address, rasvn.Options{User: login.User, Password: login.Password, Unattributed: unattributed})
 	case "http", "https":
 		o := radav.Options{User: login.User, Password: login.Password, Unattributed: unattributed, Proxy: true}
-		if login.Fingerprint != "" {
-			o.TLS = pinned(login.Fingerprint)
+		if o.TLS, err = login.tls(); err != nil {
+			return nil, err
 		}
 		r, err := radav.Open(ctx, address, o)
 		if bad := certificateOf(err); bad != nil {
@@ -174,7 +186,7 @@ func (r *remote) connect(ctx context.Context) (opened, error) {
 func (r *remote) explain(err error) error {
 	why := RemoteReason("")
 	if bad := certificateOf(err); bad != nil {
-		why, err = RemoteCertificate, havre.Errorf(havre.CodeUnavailable, "the certificate of the Subversion server %s is another one: an administrator has to look", bad.Host).Because(bad)
+		why, err = RemoteCertificate, bad.explain()
 	} else if e, ok := errors.AsType[*svn.UnreachableError](err); ok {
 		why, err = RemoteAway, havre.Errorf(havre.CodeUnavailable, "the Subversion server %s does not answer: what changed waits until it does", e.Server).Because(e.Err)
 	} else if e, ok := errors.AsType[*svn.RefusedError](err); ok && e.Refusal == svn.RefusedSignIn {

@@ -46,6 +46,10 @@ func newConn(base *url.URL, o *Options) *conn {
 	if o.TLS != nil {
 		tlsConfig = o.TLS.Clone()
 	}
+	if own := tlsConfig.Certificates; len(own) > 0 && tlsConfig.GetClientCertificate == nil {
+		// Shown even if the server names other issuers, so that it says what it has against it.
+		tlsConfig.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &own[0], nil }
+	}
 	transport := &http.Transport{
 		DialContext:         (&net.Dialer{Timeout: 30 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
 		TLSClientConfig:     tlsConfig,
@@ -273,7 +277,31 @@ func (c *conn) lost(ctx context.Context, err error) error {
 	if e, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
 		return &CertificateError{Host: c.base.Host, Certificate: e.UnverifiedCertificates[0], Err: e.Err}
 	}
+	if why := askedForCertificate(err); why != "" {
+		return &svn.RefusedError{Refusal: svn.RefusedSignIn, Text: why}
+	}
 	return &svn.UnreachableError{Server: c.base.Host, Err: err}
+}
+
+// alerts are those of TLS that a server ends a connection with because of the client's certificate, as crypto/tls
+// words them, which has no other way to tell them apart.
+var alerts = map[string]string{
+	"tls: certificate required":          "the server wants a certificate to sign in with",
+	"tls: expired certificate":           "the server says that our certificate has expired",
+	"tls: revoked certificate":           "the server says that our certificate was revoked",
+	"tls: unknown certificate authority": "the server does not know who issued our certificate",
+	"tls: bad certificate":               "the server does not accept our certificate, or wants one",
+	"tls: unsupported certificate":       "the server does not accept our kind of certificate",
+	"tls: unknown certificate":           "the server does not accept our certificate",
+}
+
+// askedForCertificate says what a server has against our certificate, "" if that is not the problem.
+func askedForCertificate(err error) string {
+	e, ok := errors.AsType[*net.OpError](err)
+	if !ok || e.Op != "remote error" || e.Err == nil {
+		return ""
+	}
+	return alerts[e.Err.Error()]
 }
 
 // maxPadding is how many bytes are sent instead of what cannot be read.

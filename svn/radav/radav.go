@@ -148,7 +148,7 @@ func (r *Repository) begin(ctx context.Context, u *url.URL) error {
 			return translate(err, "", svn.InvalidRevnum)
 		}
 	}
-	r.author.KeepsAuthor = r.o.User == ""
+	r.author.KeepsAuthor = r.o.User == "" && (r.o.TLS == nil || len(r.o.TLS.Certificates) == 0)
 	if h.Get("SVN-Me-Resource") == "" {
 		refusal, text := svn.RefusedPlace, "there is no Subversion repository at "+u.Redacted()
 		if h.Get("SVN-Youngest-Rev") != "" || strings.Contains(strings.Join(h.Values("DAV"), ","), "subversion.tigris.org") {

@@ -6,6 +6,8 @@ import (
 	"crypto/md5"
 	"crypto/sha1"
 	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +15,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/havre-cloud/havre/svn"
 	"github.com/havre-cloud/havre/svn/radav"
@@ -229,4 +232,50 @@ func TestTLS(t *testing.T) {
 	if rev, err := r.Commit(t.Context(), &svn.Commit{Changes: []svn.Change{put("a", "1", svn.InvalidRevnum)}}); err != nil || rev != 1 {
 		t.Errorf("got r%d, %v", rev, err)
 	}
+}
+
+// TestClientCertificate has a server that wants certificates of its clients.
+func TestClientCertificate(t *testing.T) {
+	a := startApache(t, "SSLUserName SSL_CLIENT_S_DN_CN\n",
+		"SSLEngine on\nSSLCertificateFile cert.pem\nSSLCertificateKeyFile key.pem\n", "ssl")
+	a.scheme = "https"
+	good, goodKey := selfSigned(t, &x509.Certificate{Subject: pkix.Name{CommonName: "léa"}, NotAfter: time.Now().Add(time.Hour)})
+	old, oldKey := selfSigned(t, &x509.Certificate{Subject: pkix.Name{CommonName: "old"}, NotAfter: time.Now().Add(-time.Hour)})
+	other, otherKey := selfSigned(t, &x509.Certificate{Subject: pkix.Name{CommonName: "other"}, NotAfter: time.Now().Add(time.Hour)})
+	a.stop()
+	a.file("clients.pem", good+old)
+	conf, err := os.ReadFile(filepath.Join(a.dir, "httpd.conf"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.file("httpd.conf", string(conf)+"SSLCACertificateFile clients.pem\nSSLVerifyClient require\n")
+	a.start()
+	dir := a.create("repo")
+	config := func(cert, key string) *tls.Config {
+		c := &tls.Config{InsecureSkipVerify: true}
+		if cert != "" {
+			pair, err := tls.X509KeyPair([]byte(cert), []byte(key))
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.Certificates = []tls.Certificate{pair}
+		}
+		return c
+	}
+	for _, tt := range []struct{ what, cert, key, words string }{
+		{"no certificate", "", "", "wants a certificate"},
+		{"an expired certificate", old, oldKey, "our certificate"},
+		{"a certificate of others", other, otherKey, "our certificate"},
+	} {
+		_, err := radav.Open(t.Context(), a.url("repo"), radav.Options{TLS: config(tt.cert, tt.key)})
+		requireRefused(t, tt.what, err, svn.RefusedSignIn, tt.words)
+	}
+	r := open(t, a.url("repo"), radav.Options{TLS: config(good, goodKey)})
+	if rev, err := r.Commit(t.Context(), &svn.Commit{Changes: []svn.Change{put("a", "1", svn.InvalidRevnum)}}); err != nil || rev != 1 {
+		t.Errorf("got r%d, %v", rev, err)
+	}
+	if author := strings.TrimSpace(svntest.Run(t, "svnlook", "author", dir)); author != "léa" {
+		t.Errorf("the author is %q", author)
+	}
+	judge(t, dir)
 }
