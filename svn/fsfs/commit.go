@@ -120,7 +120,7 @@ func (r *Repository) commitGroup(batch []*pendingCommit) {
 	r.changed.broadcast()
 	for _, p := range g.commits {
 		s := &p.proto.sharing
-		r.notes.add(s.rows(p.rev), s.wrong)
+		r.notes.add(base, s.rows(p.rev), s.wrong)
 	}
 }
 

@@ -41,9 +41,9 @@ type RepCache interface {
 type RepCacheUpdate struct {
 	// Wrong rows are removed if they are still as they are here.
 	Wrong []SharedRep
-	// Youngest, if not nil, is called once nobody else can add rows, and has the rows of higher
-	// revisions removed.
-	Youngest func() (svn.Revnum, error)
+	// Sweep has the rows of revisions above Youngest removed, before others are added.
+	Sweep    bool
+	Youngest svn.Revnum
 	// Rows are added, except those whose SHA-1 has one.
 	Rows []SharedRep
 }
@@ -67,16 +67,17 @@ func (e *RepCacheError) Unwrap() error { return e.Err }
 // repNotes is a Repository's use of its RepCache. Rows are written beside the commits, after they
 // were answered: a row must not be there before its revision is, and nobody needs it at once.
 type repNotes struct {
-	dir      string
-	make     func() (RepCache, error) // nil: without
-	note     func(error)              // may be nil
-	youngest func() (svn.Revnum, error)
+	dir  string
+	make func() (RepCache, error) // nil: without
+	note func(error)              // may be nil
 
 	mu      sync.Mutex // guards what follows
 	cache   RepCache
 	closed  bool
 	resting time.Time // until when the database is left alone after a failure
 	update  RepCacheUpdate
+	// sweep says that rows of revisions that do not exist are to be looked for.
+	sweep bool
 	// recent are the rows that are not written yet.
 	recent  map[[20]byte]SharedRep
 	writing bool
@@ -98,11 +99,10 @@ const (
 func (r *Repository) initNotes(opts Options) {
 	n := &r.notes
 	n.dir, n.note = r.dir, opts.Note
-	n.youngest = r.readCurrent
 	n.recent = map[[20]byte]SharedRep{}
 	// Rows of revisions that the repository does not have (it was restored from a backup) make
-	// Subversion's programs refuse commits: they are removed at the first opportunity.
-	n.update.Youngest = n.youngest
+	// Subversion's programs refuse commits: the first of ours removes them.
+	n.sweep = true
 	if opts.RepCache != nil {
 		n.make = func() (RepCache, error) {
 			info, err := os.Stat(r.db("current"))
@@ -179,11 +179,13 @@ func (n *repNotes) find(ctx context.Context, sum [20]byte) (row SharedRep, ok, u
 func (n *repNotes) beyond() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.update.Youngest = n.youngest
+	n.sweep = true
 }
 
-// add writes rows of revisions that are visible, and removes wrong ones, beside what follows.
-func (n *repNotes) add(rows, wrong []SharedRep) {
+// add writes rows of revisions that are visible, and removes wrong ones, beside what follows. base was the
+// youngest revision before them: a row of a higher one, of before, means something else now. One that
+// somebody else added meanwhile may go with them; it was a hint.
+func (n *repNotes) add(base svn.Revnum, rows, wrong []SharedRep) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.closed || len(rows) == 0 && len(wrong) == 0 || n.open() == nil {
@@ -192,6 +194,9 @@ func (n *repNotes) add(rows, wrong []SharedRep) {
 	rows = rows[:min(len(rows), max(0, maxNotes-len(n.recent)))]
 	n.update.Rows = append(n.update.Rows, rows...)
 	n.update.Wrong = append(n.update.Wrong, wrong...)
+	if n.sweep {
+		n.sweep, n.update.Sweep, n.update.Youngest = false, true, base
+	}
 	for _, row := range rows {
 		n.recent[row.SHA1] = row
 	}
@@ -226,7 +231,7 @@ func (n *repNotes) write(ctx context.Context) {
 		} else {
 			n.update.Rows = nil
 		}
-		n.update.Wrong, n.update.Youngest = nil, nil
+		n.update.Wrong, n.update.Sweep = nil, false
 		n.mu.Unlock()
 		err := cache.Update(ctx, &u)
 		n.mu.Lock()

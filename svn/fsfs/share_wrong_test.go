@@ -116,6 +116,7 @@ func TestRestored(t *testing.T) {
 	if got := read(t, r, "d", 2); got != text(1000, "lost") {
 		t.Error("wrong contents")
 	}
+	r.WaitNotes()
 	commit(t, r, put("e", text(1000, "lost")))
 	if err := r.Close(); err != nil {
 		t.Fatal(err)

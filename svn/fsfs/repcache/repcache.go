@@ -239,13 +239,8 @@ func (c *cache) Update(ctx context.Context, u *fsfs.RepCacheUpdate) error {
 }
 
 func update(ctx context.Context, tx *sql.Tx, u *fsfs.RepCacheUpdate) error {
-	if u.Youngest != nil {
-		// Nobody else can add a row now, so that none is removed whose revision came meanwhile.
-		youngest, err := u.Youngest()
-		if err != nil {
-			return err
-		}
-		if _, err := tx.ExecContext(ctx, "DELETE FROM rep_cache WHERE revision > ?", int64(youngest)); err != nil {
+	if u.Sweep {
+		if _, err := tx.ExecContext(ctx, "DELETE FROM rep_cache WHERE revision > ?", int64(u.Youngest)); err != nil {
 			return err
 		}
 	}
