@@ -80,6 +80,13 @@ var invitationPattern = regexp.MustCompile(`https://\S+/join/\S+#sha256=[0-9a-f]
 
 // startHavre starts a server and two clients, each a process of its own, as people would.
 func startHavre(ctx context.Context, cfg config, bin string) (*cloud, error) {
+	return startHavreWith(ctx, cfg, bin, func(data string) error {
+		return command(ctx, bin, "folder", "add", "--data", data, "Bench")
+	})
+}
+
+// startHavreWith is startHavre with a folder Bench that addFolder makes; data is the server's directory.
+func startHavreWith(ctx context.Context, cfg config, bin string, addFolder func(data string) error) (*cloud, error) {
 	dir, err := cfg.fresh("cloud-havre")
 	if err != nil {
 		return nil, err
@@ -98,7 +105,7 @@ func startHavre(ctx context.Context, cfg config, bin string) (*cloud, error) {
 	if err != nil {
 		return nil, fmt.Errorf("havre serve: %w", err)
 	}
-	if err := command(ctx, bin, "folder", "add", "--data", data, "Bench"); err != nil {
+	if err := addFolder(data); err != nil {
 		return nil, err
 	}
 	for _, name := range []string{"laptop", "desktop"} {

@@ -4,7 +4,7 @@
 //
 //	go run ./bench                 everything
 //	go run ./bench -only repository,verify
-//	                               some parts only: repository, commit, import, large, verify, sync, idle, web, pads
+//	                               some parts only: repository, commit, import, large, verify, sync, idle, remote, web, pads
 //	go run ./bench -rounds 5       medians of five instead of three
 //	go run ./bench -dir /mnt/x     where the data goes (default: the temporary directory)
 //	go run ./bench -only repository -rounds 1 -large 67108864 -entries 10000
@@ -120,6 +120,7 @@ var allParts = []part{
 	{"verify", benchVerify, "svnadmin", "subversion"},
 	{"sync", benchSync, "rsync syncthing", "rsync syncthing"},
 	{"idle", benchIdle, "", ""},
+	{"remote", benchRemote, "svn svnserve apache2 htpasswd", "subversion apache2-bin apache2-utils libapache2-mod-svn"},
 	{"web", benchWeb, "nginx rclone chromium", "nginx-light rclone chromium"},
 	{"pads", benchPads, "", ""},
 }
