@@ -23,13 +23,13 @@ const (
 )
 
 func TestMain(m *testing.M) {
-	if dir := os.Getenv(childDir); dir != "" {
-		crashChild(dir)
-		return
-	}
-	if dir := os.Getenv(childPack); dir != "" {
-		packChild(dir)
-		return
+	for env, child := range map[string]func(dir string){
+		childDir: crashChild, childPack: packChild, childShared: sharedChild, childPacker: packerChild,
+	} {
+		if dir := os.Getenv(env); dir != "" {
+			child(dir)
+			return
+		}
 	}
 	m.Run()
 }
