@@ -8,32 +8,38 @@ import (
 	"github.com/chromedp/chromedp/kb"
 
 	"github.com/havre-cloud/havre/internal/source"
-	"github.com/havre-cloud/havre/internal/web/webtest"
 )
 
 // TestBackupStory adds a pad in a browser, sees it come, replays it, and looks at all pages of backups.
 func TestBackupStory(t *testing.T) {
-	s := newBackupServer(t)
+	for _, l := range looksOf(t) {
+		t.Run(l.name, func(t *testing.T) {
+			s := newBackupServer(t)
+			(&story{testServer: s.testServer, look: l, t: t}).ofBackups(s)
+		})
+	}
+}
+
+func (y *story) ofBackups(s *backupServer) {
+	t := y.t
 	file, rev := meetingPad(t, s.start)
 	s.pads.set("https://pad.goulet.example/p/cr", padDocument("CR réunion chantier", file))
 	s.pads.set("https://pad.goulet.example/p/private", &testDocument{err: source.Errorf(source.ReasonPassword, "a password")})
 	s.polls.set("https://framadate.org/visite", s.poll("Choix de la date", "Maëlle ym", "Tom yn"))
 	poll := s.add("maelle", "Projets", "Douarnenez", "https://framadate.org/visite")
-	b := webtest.Start(t, s)
-	tab := b.Tab(t, webtest.Desktop, map[string]string{cookieLang: "en", cookieSession: s.tokens["maelle"]})
+	tab := y.tab("maelle")
 
 	// Pasted, found, added, here.
 	tab.Open("/backups/new")
 	tab.Eval(`const f = document.querySelector("#b-text"); f.value = "see https://pad.goulet.example/p/cr, https://pad.goulet.example/p/private"; f.form.requestSubmit(); true`, nil)
 	tab.Until(`document.querySelectorAll("#b-found .is-ready").length === 1 && document.querySelectorAll("#b-found .is-needs").length === 1`)
-	tab.Axe("/backups/new/LIST")
-	tab.Screenshot("backups-found")
+	y.checked(tab, "backups-found")
 	tab.Eval(`document.querySelector("#b-found [name=item]:checked").click(); true`, nil)
 	tab.Until(`document.querySelector("[data-add]").disabled`)
 	tab.Eval(`document.querySelector("#b-found [name=item]").click(); true`, nil)
-	tab.Until(`!document.querySelector("[data-add]").disabled && document.querySelector("[data-add]").textContent === "Back up 1 document"`)
+	tab.Until(`!document.querySelector("[data-add]").disabled && document.querySelector("[data-add]").textContent === ` + y.says("backups.new.go.one"))
 	tab.Eval(`document.querySelector("[data-add]").click(); true`, nil)
-	tab.Until(`location.pathname === "/backups" && [...document.querySelectorAll(".b-table tr")].some((r) => r.textContent.includes("CR réunion chantier") && r.querySelector("td:last-child").textContent.includes("Up to date"))`)
+	tab.Until(`location.pathname === "/backups" && [...document.querySelectorAll(".b-table tr")].some((r) => r.textContent.includes("CR réunion chantier") && r.querySelector("td:last-child").textContent.includes(` + y.says("backups.is.ok") + `))`)
 	var pad string
 	tab.Eval(`[...document.querySelectorAll(".b-table a")].find((a) => a.textContent === "CR réunion chantier").getAttribute("href")`, &pad)
 
@@ -41,7 +47,7 @@ func TestBackupStory(t *testing.T) {
 	tab.Open(fmt.Sprintf("%s?at=%d", pad, rev))
 	tab.Eval(`document.querySelector(".b-line input").focus(); document.querySelector("del").textContent === "4. Point planning reporté"`, nil)
 	tab.Run(chromedp.KeyEvent(kb.ArrowRight))
-	tab.Until(fmt.Sprintf(`location.search === "?at=%d" && !document.querySelector("del") && document.querySelector(".b-line input").getAttribute("aria-valuetext").includes("revision %d of")`, rev+1, rev+1))
+	tab.Until(fmt.Sprintf(`location.search === "?at=%d" && !document.querySelector("del") && document.querySelector(".b-line input").getAttribute("aria-valuetext").includes(%s.trim())`, rev+1, y.says("backups.at.pad", "n", rev+1, "of", "")))
 	tab.Run(chromedp.KeyEvent(kb.Home))
 	tab.Until(`location.search === "?at=0"`)
 	tab.Open(pad + "?at=230")
@@ -63,29 +69,15 @@ func TestBackupStory(t *testing.T) {
 	tab.Eval(`document.querySelector("[name=do][value=check]").click(); true`, nil)
 	tab.Until(`document.querySelector(".b-replay")?.dataset.head === "300" && document.querySelector(".b-text").textContent.includes("Line 299")`)
 
-	pages := map[string]string{
-		"list": "/backups", "pad": fmt.Sprintf("%s?at=%d", pad, rev), "poll": "/backups/" + string(poll[0].ID), "new": "/backups/new", "admin": "/admin/backups",
-		"settings": "/admin/settings/backups", "file": folderAddress("Administration", "CR réunion chantier.etherpad") + "?replay",
-	}
-	for _, look := range []struct {
-		name    string
-		size    webtest.Size
-		cookies map[string]string
-	}{
-		{"dark", webtest.Desktop, map[string]string{cookieLang: "en", cookieTheme: "dark"}},
-		{"fr-phone", webtest.Phone, map[string]string{cookieLang: "fr", cookieTheme: "light"}},
+	for _, p := range []struct{ name, address string }{
+		{"list", "/backups"},
+		{"pad", fmt.Sprintf("%s?at=%d", pad, rev)},
+		{"poll", "/backups/" + string(poll[0].ID)},
+		{"new", "/backups/new"},
+		{"admin", "/admin/backups"},
+		{"settings", "/admin/settings/backups"},
+		{"file", folderAddress("Administration", "CR réunion chantier.etherpad") + "?replay"},
 	} {
-		look.cookies[cookieSession] = s.tokens["maelle"]
-		tab := b.Tab(t, look.size, look.cookies)
-		for name, address := range pages {
-			tab.Open(address)
-			tab.Screenshot("backups-" + name + "-" + look.name)
-			tab.Axe(address)
-			var wide bool
-			tab.Eval(`document.documentElement.scrollWidth > innerWidth + 1`, &wide)
-			if wide {
-				t.Errorf("%s (%s) is wider than the window", address, look.name)
-			}
-		}
+		y.visit(tab, "backups-"+p.name, p.address)
 	}
 }

@@ -16,7 +16,6 @@ import (
 
 	"github.com/havre-cloud/havre/internal/havre"
 	"github.com/havre-cloud/havre/internal/store"
-	"github.com/havre-cloud/havre/internal/web/webtest"
 	"github.com/havre-cloud/havre/svn"
 )
 
@@ -70,73 +69,56 @@ func (s *testServer) history() (then svn.Revnum) {
 
 // TestHistoryStory goes back in time in a browser, compares, restores, and undoes.
 func TestHistoryStory(t *testing.T) {
-	s := newTestServer(t)
-	then := s.history()
-	b := webtest.Start(t, s)
-	dir, notes := folderAddress("Projets", project), addressOf(notesName)
-	past := fmt.Sprintf("%s?at=r%d", dir, then)
-	pages := []struct{ name, address string }{
-		{"past", past},
-		{"past-restore", past + "&restore"},
-		{"deleted", "/deleted"},
-		{"deleted-here", dir + "?deleted"},
-		{"activity", "/activity"},
-		{"difference", notes + "?compare=4..5"},
-		{"difference-two", notes + "?compare=3..5&columns=2"},
-		{"versions", notes},
-		{"version-old", notes + "?v=3"},
-	}
-	for _, look := range []struct {
-		name    string
-		size    webtest.Size
-		cookies map[string]string
-	}{
-		{"en", webtest.Desktop, map[string]string{cookieLang: "en", cookieTheme: "light"}},
-		{"fr-phone-dark", webtest.Phone, map[string]string{cookieLang: "fr", cookieTheme: "dark"}},
-	} {
-		look.cookies[cookieSession] = s.tokens["tom"]
-		tab := b.Tab(t, look.size, look.cookies)
-		for _, p := range pages {
-			tab.Open(p.address)
-			tab.Screenshot("history-" + p.name + "-" + look.name)
-			tab.Axe(p.address)
-			var wide bool
-			tab.Eval(`document.documentElement.scrollWidth > innerWidth + 1`, &wide)
-			if wide {
-				t.Errorf("%s (%s) is wider than the window", p.address, look.name)
+	everyLook(t, newTestServer, func(t *testing.T, y *story) {
+		then := y.history()
+		dir, notes := folderAddress("Projets", project), addressOf(notesName)
+		past := fmt.Sprintf("%s?at=r%d", dir, then)
+		tab := y.tab("tom")
+		for _, p := range []struct{ name, address string }{
+			{"past", past},
+			{"past-restore", past + "&restore"},
+			{"deleted", "/deleted"},
+			{"deleted-here", dir + "?deleted"},
+			{"activity", "/activity"},
+			{"difference", notes + "?compare=4..5"},
+			{"difference-two", notes + "?compare=3..5&columns=2"},
+			{"versions", notes},
+			{"version-old", notes + "?v=3"},
+		} {
+			y.visit(tab, "history-"+p.name, p.address)
+		}
+		tab.Open(past)
+		// Arrows go change by change, and the list follows.
+		tab.Eval(`document.querySelector(".timeline input").focus(); true`, nil)
+		tab.Run(chromedp.KeyEvent(kb.ArrowLeft))
+		tab.Until(fmt.Sprintf(`location.search === "?at=r%d" && document.querySelector(".past-rev")?.textContent === "r%d"`, then-1, then-1))
+		tab.Run(chromedp.KeyEvent(kb.ArrowRight))
+		tab.Until(fmt.Sprintf(`document.querySelector(".past-rev")?.textContent === "r%d"`, then))
+		// One of the deleted comes back.
+		tab.Eval(`document.querySelector('[name="item"][value="Plan masse.jpg"]').click(); true`, nil)
+		tab.Until(`document.querySelector(".past-selection.on")`)
+		y.shot(tab, "history-ticked")
+		tab.Run(chromedp.Click(`.past-selection .past`))
+		tab.Until(`document.querySelector("#toast")?.textContent.includes("Plan masse.jpg")`)
+		if a := y.get("tom", addressOf("Plan masse.jpg")); a.StatusCode != http.StatusOK {
+			t.Errorf("after bringing it back: %s", a.Status)
+		}
+		tab.Run(chromedp.Click(`#toast [data-undo]`))
+		tab.Until(`document.querySelector("#toast")?.textContent && !document.querySelector("#toast [data-undo]")`)
+		if a := y.get("tom", addressOf("Plan masse.jpg")); a.StatusCode != http.StatusNotFound {
+			t.Errorf("after undo: %s", a.Status)
+		}
+		// All of the directory.
+		tab.Open(past + "&restore")
+		tab.Run(chromedp.Click(`dialog [name="newer"][value="delete"]`), chromedp.Click(`dialog .past`))
+		tab.Until(`document.querySelector("#toast [data-undo]")`)
+		for name, want := range map[string]int{"Plan masse.jpg": 200, "Budget prévisionnel 2026-2027.xlsx": 200, "Budget 2027.xlsx": 404, "Neu.txt": 404, "Photos chantier/IMG_2200.jpg": 200} {
+			if a := y.get("tom", addressOf(strings.Split(name, "/")...)); a.StatusCode != want {
+				t.Errorf("%s after the restore: %s", name, a.Status)
 			}
 		}
-	}
-	tab := b.Tab(t, webtest.Desktop, map[string]string{cookieLang: "en", cookieSession: s.tokens["tom"]})
-	tab.Open(past)
-	// Arrows go change by change, and the list follows.
-	tab.Eval(`document.querySelector(".timeline input").focus(); true`, nil)
-	tab.Run(chromedp.KeyEvent(kb.ArrowLeft))
-	tab.Until(fmt.Sprintf(`location.search === "?at=r%d" && document.querySelector(".past-rev")?.textContent === "r%d"`, then-1, then-1))
-	tab.Run(chromedp.KeyEvent(kb.ArrowRight))
-	tab.Until(fmt.Sprintf(`document.querySelector(".past-rev")?.textContent === "r%d"`, then))
-	// Two of the deleted come back.
-	tab.Eval(`document.querySelector('[name="item"][value="Plan masse.jpg"]').click(); document.querySelector('.past-selection.on') !== null`, nil)
-	tab.Screenshot("history-ticked")
-	tab.Run(chromedp.Click(`.past-selection .past`))
-	tab.Until(`document.querySelector("#toast")?.textContent.includes("Plan masse.jpg")`)
-	if a := s.get("tom", addressOf("Plan masse.jpg")); a.StatusCode != http.StatusOK {
-		t.Errorf("after bringing it back: %s", a.Status)
-	}
-	tab.Run(chromedp.Click(`#toast [data-undo]`))
-	tab.Until(`document.querySelector("#toast")?.textContent && !document.querySelector("#toast [data-undo]")`)
-	if a := s.get("tom", addressOf("Plan masse.jpg")); a.StatusCode != http.StatusNotFound {
-		t.Errorf("after undo: %s", a.Status)
-	}
-	// All of the directory.
-	tab.Open(past + "&restore")
-	tab.Run(chromedp.Click(`dialog [name="newer"][value="delete"]`), chromedp.Click(`dialog .past`))
-	tab.Until(`document.querySelector("#toast [data-undo]")`)
-	for name, want := range map[string]int{"Plan masse.jpg": 200, "Budget prévisionnel 2026-2027.xlsx": 200, "Budget 2027.xlsx": 404, "Neu.txt": 404, "Photos chantier/IMG_2200.jpg": 200} {
-		if a := s.get("tom", addressOf(strings.Split(name, "/")...)); a.StatusCode != want {
-			t.Errorf("%s after the restore: %s", name, a.Status)
-		}
-	}
+		y.shot(tab, "history-restored")
+	})
 }
 
 // TestHistoryPages: what the pages say, to whom.

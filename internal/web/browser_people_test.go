@@ -3,6 +3,7 @@ package web
 import (
 	"crypto/rand"
 	"net/url"
+	"path"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -12,7 +13,6 @@ import (
 
 	"github.com/havre-cloud/havre/internal/havre"
 	"github.com/havre-cloud/havre/internal/store"
-	"github.com/havre-cloud/havre/internal/web/webtest"
 )
 
 // joined lets everybody have been there: with passwords, most with a second factor, and with devices.
@@ -65,11 +65,16 @@ func (s *testServer) joined() {
 // TestPeopleStory is what an administrator does with people, groups and rights, by keyboard where there is
 // one.
 func TestPeopleStory(t *testing.T) {
-	s := newTestServer(t)
-	groups := s.team()
-	s.joined()
-	b := webtest.Start(t, s)
-	pages := []struct{ name, address string }{
+	everyLook(t, newTestServer, func(_ *testing.T, y *story) {
+		groups := y.team()
+		y.joined()
+		y.ofPeople(groups)
+	})
+}
+
+func (y *story) ofPeople(groups map[string]string) {
+	t, tab := y.t, y.tab("maelle")
+	for _, p := range []struct{ name, address string }{
 		{"people", "/admin/people"},
 		{"person", "/admin/people/karim?reach=" + url.QueryEscape("Comptabilité / Paie 2026")},
 		{"person-reason", "/admin/people/lena?by=reason"},
@@ -84,30 +89,10 @@ func TestPeopleStory(t *testing.T) {
 		{"rights-exceptions", "/admin/rights?by=exceptions"},
 		{"share", folderAddress("Projets", permits) + "?access"},
 		{"access", "/access" + strings.TrimPrefix(folderAddress("Projets", permits), "/f")},
-	}
-	for _, look := range []struct {
-		name    string
-		size    webtest.Size
-		cookies map[string]string
-	}{
-		{"en", webtest.Desktop, map[string]string{cookieLang: "en", cookieTheme: "light"}},
-		{"fr-phone-dark", webtest.Phone, map[string]string{cookieLang: "fr", cookieTheme: "dark"}},
 	} {
-		tab := b.Tab(t, look.size, look.cookies)
-		tab.Cookie(cookieSession, s.tokens["maelle"])
-		for _, p := range pages {
-			tab.Open(p.address)
-			tab.Screenshot("people-" + p.name + "-" + look.name)
-			tab.Axe(p.address)
-			var wide bool
-			tab.Eval(`document.documentElement.scrollWidth > innerWidth + 1`, &wide)
-			if wide {
-				t.Errorf("%s is wider than the window", p.address)
-			}
-		}
+		y.visit(tab, "people-"+p.name, p.address)
 	}
 
-	tab := b.Tab(t, webtest.Desktop, map[string]string{cookieSession: s.tokens["maelle"], cookieLang: "fr", cookieTheme: "light"})
 	// A list that is filtered while one types.
 	tab.Open("/admin/people")
 	tab.Run(chromedp.SendKeys(`[data-live-filter] [name="q"]`, "lena", chromedp.ByQuery))
@@ -115,32 +100,30 @@ func TestPeopleStory(t *testing.T) {
 
 	tab.Run(chromedp.Click(`[data-person-menu]`, chromedp.ByQuery))
 	tab.Until(`document.querySelector("#row-menu:popover-open")?.contains(document.activeElement)`)
-	tab.Screenshot("people-menu-fr")
-	tab.Axe("the list with a menu")
+	y.checked(tab, "people-menu")
 	tab.Run(chromedp.KeyEvent("\u001b"))
 	tab.Until(`document.activeElement.matches("[data-person-menu]")`)
 
 	// Rights by keyboard: none for Falmouth, with its effect before it is applied.
 	tab.Open("/admin/rights")
-	cell := `.cell [value="g.` + groups["Partenaires Falmouth"] + " " + string(s.folder("Projets").ID) + "/" + permits + `"]`
+	cell := `.cell [value="g.` + groups["Partenaires Falmouth"] + " " + string(y.folder("Projets").ID) + "/" + permits + `"]`
 	tab.Eval(`document.querySelector('`+cell+`').focus()`, nil)
 	tab.Run(chromedp.KeyEvent("0"))
-	tab.Until(`document.querySelector(".pending-bar")?.textContent.includes("ne verra plus") || document.querySelector(".pending-bar")?.textContent.includes("pourra")|| document.querySelector(".pending-bar")?.textContent.includes("Rien ne change")`)
+	tab.Until(`document.querySelector(".pending-bar")?.textContent.includes(` + y.says("rights.effect.gone", "n", 1, "who", "Siobhán O’Rourke", "place", path.Base(permits)) + `)`)
 	tab.Until(`document.activeElement.matches('` + cell + `')`)
 	tab.Run(chromedp.KeyEvent("\r"))
 	tab.Until(`document.querySelector("#cell-menu:popover-open")?.contains(document.activeElement)`)
-	tab.Screenshot("people-rights-pending-fr")
-	tab.Axe("the table of rights with its menu")
-	tab.Run(chromedp.KeyEvent("l")) // Peut lire
-	tab.Until(`document.querySelector('` + cell + `').textContent.includes("lit")`)
+	y.checked(tab, "people-rights-pending")
+	tab.Run(chromedp.KeyEvent(map[string]string{"fr": "l", "en": "r"}[y.lang])) // Peut lire, Can read
+	tab.Until(`document.querySelector('` + cell + `').textContent.includes(` + y.says("rights.short.read") + `)`)
 	tab.Run(chromedp.KeyEvent("0"))
-	tab.Until(`document.querySelector('` + cell + `').textContent.includes("aucun")`)
+	tab.Until(`document.querySelector('` + cell + `').textContent.includes(` + y.says("rights.short.none") + `)`)
 	tab.Run(chromedp.Click(`[name="review"]`, chromedp.ByQuery))
 	tab.Until(`document.querySelector(".review li")`)
-	tab.Screenshot("people-rights-review-fr")
+	y.shot(tab, "people-rights-review")
 	tab.Run(chromedp.Click(`.pending-bar .primary`, chromedp.ByQuery))
-	tab.Until(`document.querySelector("#toast").textContent.includes("appliqué")`)
-	why, err := s.hub.Admin(store.Console).Grants(t.Context(), s.folder("Projets").ID)
+	tab.Until(`document.querySelector("#toast").textContent.includes(` + y.says("rights.applied", "n", 1) + `)`)
+	why, err := y.hub.Admin(store.Console).Grants(t.Context(), y.folder("Projets").ID)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,18 +135,17 @@ func TestPeopleStory(t *testing.T) {
 		t.Error("the right is not set")
 	}
 	tab.Run(chromedp.Click(`#toast [data-undo]`, chromedp.ByQuery))
-	tab.Until(`document.querySelector('` + cell + `').textContent.includes("lit") || document.querySelector('` + cell + `').textContent.includes("·")`)
+	tab.Until(`document.querySelector('` + cell + `').textContent.includes(` + y.says("rights.short.read") + `) || document.querySelector('` + cell + `').textContent.includes("·")`)
 
 	// The pane: the effect follows the choice.
 	tab.Open("/access" + strings.TrimPrefix(folderAddress("Projets", permits), "/f"))
 	tab.Run(chromedp.SendKeys(`[name="add"]`, "karim\r", chromedp.ByQuery))
-	tab.Until(`document.querySelector("#access .effects")?.textContent.includes("Karim Haddad pourra lire")`)
+	tab.Until(`document.querySelector("#access .effects")?.textContent.includes(` + y.says("rights.effect.more.read", "n", 1, "who", "Karim Haddad", "place", path.Base(permits)) + `.slice(0, 30))`)
 	tab.Eval(`(() => { const s = document.querySelector('#access select[name=r]'); s.value = s.options[0].value; s.dispatchEvent(new Event("change", {bubbles: true})); })()`, nil)
 	tab.Until(`document.querySelectorAll("#access .effects li").length > 1`)
-	tab.Screenshot("people-access-pending-fr")
-	tab.Axe("the pane with an effect")
+	y.checked(tab, "people-access-pending")
 	tab.Run(chromedp.Click(`[name="apply"]`, chromedp.ByQuery))
-	tab.Until(`document.querySelector("#toast").textContent.includes("appliqués")`)
+	tab.Until(`document.querySelector("#toast").textContent.includes(` + y.says("rights.applied", "n", 2) + `)`)
 
 	// Somebody is invited: the link is there once.
 	tab.Open("/admin/people?new=1")
@@ -171,6 +153,5 @@ func TestPeopleStory(t *testing.T) {
 	tab.Until(`document.querySelector("[name=name]").value === "emile"`)
 	tab.Run(chromedp.Click(`.form-panel .primary`, chromedp.ByQuery))
 	tab.Until(`document.querySelector("#link")?.value.includes("/join/")`)
-	tab.Screenshot("people-link-fr")
-	tab.Axe("the link of an invitation")
+	y.checked(tab, "people-link")
 }

@@ -8,50 +8,45 @@ import (
 	"github.com/chromedp/chromedp/kb"
 
 	"github.com/havre-cloud/havre/internal/havre"
-	"github.com/havre-cloud/havre/internal/web/webtest"
 	"github.com/havre-cloud/havre/svn"
 )
 
-// TestFilesInTheBrowser goes through a directory as a person does: looks, selects, renames, moves, deletes
+// TestFilesStory goes through a directory as a person does: looks, selects, renames, moves, deletes
 // and takes it back, by mouse and by keys, and sees what others do.
-func TestFilesInTheBrowser(t *testing.T) {
-	s := newTestServer(t)
-	b := webtest.Start(t, s)
-	s.commit("lena", "Projets", testFile(project+"/Photos chantier/IMG_4512.png", testPicture(640, 480), svn.InvalidRevnum),
-		testFile(project+"/Photos chantier/IMG_4513 – charpente, assemblage tenon-mortaise.png", testPicture(300, 400), svn.InvalidRevnum))
-	for _, look := range []struct {
-		name    string
-		size    webtest.Size
-		cookies map[string]string
-	}{
-		{"en", webtest.Desktop, map[string]string{cookieLang: "en", cookieTheme: "light"}},
-		{"fr-phone-dark", webtest.Phone, map[string]string{cookieLang: "fr", cookieTheme: "dark"}},
-	} {
-		look.cookies[cookieSession] = s.tokens["tom"]
-		tab := b.Tab(t, look.size, look.cookies)
-		for name, address := range map[string]string{
-			"list": addressOf(), "grid": addressOf("Photos chantier") + "?view=grid", "folders": "/",
-			"file":    addressOf("Fish market – structural notes for the Falmouth team.md"),
-			"details": addressOf() + "?details=Plan+masse.jpg", "empty": addressOf("02 Avant-projet"), "filter": addressOf() + "?q=devi",
-		} {
-			tab.Open(address)
-			tab.Screenshot("files-" + name + "-" + look.name)
-			tab.Axe(address)
-		}
-	}
+func TestFilesStory(t *testing.T) {
+	everyLook(t, newTestServer, func(_ *testing.T, y *story) {
+		y.commit("lena", "Projets", testFile(project+"/Photos chantier/IMG_4512.png", testPicture(640, 480), svn.InvalidRevnum),
+			testFile(project+"/Photos chantier/IMG_4513 – charpente, assemblage tenon-mortaise.png", testPicture(300, 400), svn.InvalidRevnum))
+		y.ofFiles()
+	})
+}
 
-	tab := b.Tab(t, webtest.Desktop, map[string]string{cookieSession: s.tokens["tom"], cookieLang: "en"})
+func (y *story) ofFiles() {
+	tab := y.tab("tom")
+	for _, p := range []struct{ name, address string }{
+		{"list", addressOf()},
+		{"grid", addressOf("Photos chantier") + "?view=grid"},
+		{"folders", "/"},
+		{"file", addressOf("Fish market – structural notes for the Falmouth team.md")},
+		{"details", addressOf() + "?details=Plan+masse.jpg"},
+		{"empty", addressOf("02 Avant-projet")},
+		{"filter", addressOf() + "?q=devi"},
+	} {
+		y.visit(tab, "files-"+p.name, p.address)
+	}
 	tab.Open(addressOf())
 	key := func(k string, m ...chromedp.KeyOption) chromedp.Action { return chromedp.KeyEvent(k, m...) }
 	// Keys: down, tick, extend.
 	tab.Eval(`document.querySelector("#list .fr").focus(); true`, nil)
-	tab.Run(key(kb.ArrowDown), key("x"), key(kb.ArrowDown, chromedp.KeyModifiers(8)))
-	tab.Until(`document.querySelector("#list [data-count]").textContent === "2 selected"`)
+	tab.Run(key(kb.ArrowDown), key("x"))
+	tab.Until(`document.querySelector("#list [data-count]").textContent === ` + y.says("files.selected", "n", 1))
+	tab.Run(key(kb.ArrowDown, chromedp.KeyModifiers(8)))
+	tab.Until(`document.querySelector("#list [data-count]").textContent === ` + y.says("files.selected", "n", 2))
 	tab.Run(key(kb.End))
 	tab.Until(`document.activeElement === [...document.querySelectorAll("#list .fr")].at(-1)`)
 	tab.Run(key("f"), key("i"))
 	tab.Until(`document.activeElement.querySelector("input").value.startsWith("Fish")`)
-	tab.Screenshot("files-selected")
+	y.shot(tab, "files-selected")
 	tab.Run(key("a", chromedp.KeyModifiers(2)))
 	tab.Until(`document.querySelectorAll("#list [name=item]:checked").length === document.querySelectorAll("#list .fr").length`)
 	tab.Run(key(kb.Escape))
@@ -59,7 +54,7 @@ func TestFilesInTheBrowser(t *testing.T) {
 	// Details follow the arrows.
 	tab.Run(key(" "))
 	tab.Until(`document.querySelector("#f-pane")?.dataset.item.startsWith("Fish")`)
-	tab.Screenshot("files-pane")
+	y.shot(tab, "files-pane")
 	tab.Run(key(kb.ArrowDown))
 	tab.Until(`document.querySelector("#f-pane").dataset.item.startsWith("Plan")`)
 	tab.Run(key(kb.Escape))
@@ -70,44 +65,43 @@ func TestFilesInTheBrowser(t *testing.T) {
 	tab.Until(`document.activeElement.value === "Plan masse.jpg"`)
 	tab.Run(chromedp.KeyEvent("Plan neuf"), key(kb.Enter))
 	tab.Until(`document.querySelector("#toast")?.textContent.includes("Plan neuf.jpg") && document.querySelector("#list").textContent.includes("Plan neuf")`)
-	tab.Screenshot("files-toast")
+	y.shot(tab, "files-toast")
 	tab.Run(key("z", chromedp.KeyModifiers(2)))
 	tab.Until(`document.querySelector("#list").textContent.includes("Plan masse") && !document.querySelector("#list").textContent.includes("Plan neuf")`)
 	// The menu, and a deletion.
 	tab.Eval(`{const r = [...document.querySelectorAll("#list .fr")].find(r => r.textContent.includes("Plan masse")); r.scrollIntoView({block: "center"}); const b = r.getBoundingClientRect(); r.dispatchEvent(new MouseEvent("contextmenu", {bubbles: true, cancelable: true, clientX: 600, clientY: b.top + 5}));} true`, nil)
 	tab.Until(`document.querySelector("#f-menu:popover-open")`)
-	tab.Screenshot("files-menu")
+	y.shot(tab, "files-menu")
 	tab.Run(chromedp.Click(`#f-menu [data-do="delete"]`))
-	tab.Until(`document.querySelector("#toast")?.textContent.includes("deleted") && !document.querySelector("#list").textContent.includes("Plan masse")`)
+	tab.Until(`document.querySelector("#toast")?.textContent.includes(` + y.says("files.deleted.done", "n", 1, "name", "Plan masse.jpg") + `) && !document.querySelector("#list").textContent.includes("Plan masse")`)
 	tab.Run(chromedp.Click(`#toast [data-undo]`))
 	tab.Until(`document.querySelector("#list").textContent.includes("Plan masse")`)
 	// A new subfolder; a name that cannot be is refused beside the field.
-	tab.Run(chromedp.Click(`[popovertarget="f-add"]:not(.float)`))
+	tab.Run(chromedp.Click(y.or(`[popovertarget="f-add"]:not(.float)`, `[popovertarget="f-add"].float`)))
 	tab.Until(`document.querySelector("#f-add:popover-open")`)
-	tab.Screenshot("files-add")
+	y.shot(tab, "files-add")
 	tab.Run(chromedp.Click(`[data-dialog="#new-dir"]`))
 	tab.Until(`document.querySelector("#new-dir:modal")`)
 	tab.Expect("409")
 	tab.Run(chromedp.SendKeys("#new-dir-name", "02 Avant-projet"), key(kb.Enter))
-	tab.Until(`document.querySelector("#new-dir .dialog-failure")?.textContent.includes("already here")`)
-	tab.Screenshot("files-refused")
+	tab.Until(`document.querySelector("#new-dir .dialog-failure")?.textContent.includes(` + y.says("files.taken", "name", "02 Avant-projet") + `)`)
+	y.shot(tab, "files-refused")
 	tab.Run(chromedp.SetValue("#new-dir-name", "04 Chantier"), chromedp.Click("#new-dir .primary"))
 	tab.Until(`document.querySelector("#list").textContent.includes("04 Chantier")`)
 	// Moving by the dialog.
 	tab.Eval(`{const r = [...document.querySelectorAll("#list .fr")].find(r => r.textContent.includes("Plan masse")); r.querySelector("input").click();} true`, nil)
 	tab.Run(chromedp.Click(`#f-form [value="ask-move"]`))
 	tab.Until(`document.querySelector("#f-move:modal")`)
-	tab.Screenshot("files-move")
-	tab.Axe("move")
+	y.checked(tab, "files-move")
 	tab.Eval(`[...document.querySelectorAll("#f-move [name=to]")].find(i => i.value.endsWith("04 Chantier")).click(); true`, nil)
 	tab.Run(chromedp.Click("#f-move .primary"))
 	tab.Until(`document.querySelector("#toast")?.textContent.includes("04 Chantier") && !document.querySelector("#list").textContent.includes("Plan masse")`)
 	// What others do appears, and ticks stay.
 	tab.Eval(`document.querySelector("#list .fr input").click(); true`, nil)
-	s.commit("priya", "Projets", testFile(project+"/De Priya.txt", "bonjour\n", svn.InvalidRevnum))
+	y.commit("priya", "Projets", testFile(project+"/De Priya.txt", "bonjour\n", svn.InvalidRevnum))
 	tab.Until(`document.querySelector("#list").textContent.includes("De Priya")`)
 	tab.Until(`document.querySelectorAll("#list [name=item]:checked").length === 1`)
-	tab.Screenshot("files-live")
+	y.shot(tab, "files-live")
 }
 
 // oddNames are names of which a row made by the script must be what the server makes.
@@ -117,11 +111,15 @@ var oddNames = []string{
 	".caché", "x.etherpad", "y.zip", "z.go", "t.ods", "d.pdf", "e.pptx", "a · b.jpg",
 }
 
-// TestLargeDirectory looks at 10,000 entries. They are all in the page when it is loaded, in few bytes and few
+// TestLargeDirectoryStory looks at 10,000 entries. They are all in the page when it is loaded, in few bytes and few
 // elements; rows that the script makes of text are those that the server would have written; keys, ticks,
 // filter and what others change reach rows that are no elements yet.
-func TestLargeDirectory(t *testing.T) {
-	s := newTestServer(t)
+func TestLargeDirectoryStory(t *testing.T) {
+	everyLook(t, newTestServer, func(t *testing.T, y *story) { y.ofTenThousand() })
+}
+
+func (y *story) ofTenThousand() {
+	t := y.t
 	changes := []havre.Change{testDir("Grand"), testDir("Grand/Un dossier")}
 	for i := range 10_000 - len(oddNames) - 1 {
 		changes = append(changes, testFile(fmt.Sprintf("Grand/Mesure de vibration numéro %05d – capteur nord.csv", i), fmt.Sprint(i), svn.InvalidRevnum))
@@ -129,10 +127,9 @@ func TestLargeDirectory(t *testing.T) {
 	for _, name := range oddNames {
 		changes = append(changes, testFile("Grand/"+name, name, svn.InvalidRevnum))
 	}
-	s.commit("tom", "Projets", changes...)
+	y.commit("tom", "Projets", changes...)
 	address := folderAddress("Projets", "Grand")
-	b := webtest.Start(t, s)
-	tab := b.Tab(t, webtest.Desktop, map[string]string{cookieSession: s.tokens["tom"], cookieLang: "en"})
+	tab := y.tab("tom")
 	tab.Open(address)
 	if n := tab.Transferred(); n > maxTransfer {
 		t.Errorf("the page costs %d bytes, more than %d", n, maxTransfer)
@@ -149,9 +146,9 @@ func TestLargeDirectory(t *testing.T) {
 	t.Logf("to the last row: next paint after %.0f ms", tab.NextPaint(`document.activeElement.dispatchEvent(new KeyboardEvent("keydown", {key: "End", bubbles: true, cancelable: true}))`))
 	key(kb.End)
 	tab.Until(`document.activeElement === [...document.querySelectorAll("#list .fr")].at(-1) && document.activeElement.getBoundingClientRect().bottom <= innerHeight`)
-	tab.Screenshot("files-10000")
+	y.shot(tab, "files-10000")
 	key("a", chromedp.KeyModifiers(2))
-	tab.Until(`document.querySelector("#list [data-count]").textContent.startsWith("10,000")`)
+	tab.Until(`document.querySelector("#list [data-count]").textContent === ` + y.says("files.selected", "n", 10_000))
 	key(kb.Escape)
 	tab.Until(`document.querySelector("#list [data-count]").textContent.startsWith("0")`)
 
@@ -167,7 +164,7 @@ func TestLargeDirectory(t *testing.T) {
 	tab.Eval(`document.querySelector("#list .fr").focus(); true`, nil)
 	key("m")
 	tab.Until(`document.activeElement.textContent.includes("Mesure de vibration")`)
-	s.commit("priya", "Projets", testFile("Grand/A tout devant.txt", "bonjour\n", svn.InvalidRevnum))
+	y.commit("priya", "Projets", testFile("Grand/A tout devant.txt", "bonjour\n", svn.InvalidRevnum))
 	tab.Until(`document.querySelector("#g0").textContent.includes("A tout devant")`)
 	tab.Until(`havre.rows.chosen().length === 1 && document.querySelector("#list [data-count]").textContent.includes("1") && document.activeElement.textContent.includes("Mesure de vibration")`)
 

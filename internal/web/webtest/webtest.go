@@ -237,6 +237,7 @@ func (tab *Tab) Until(script string) {
 			return
 		}
 		if time.Now().After(end) {
+			tab.Screenshot("never-" + strings.ReplaceAll(tab.t.Name(), "/", "-"))
 			tab.t.Fatalf("in the browser: never %s", script)
 		}
 		time.Sleep(30 * time.Millisecond)
@@ -259,6 +260,9 @@ func (tab *Tab) Screenshot(name string) {
 		png, err = page.CaptureScreenshot().WithFormat(page.CaptureScreenshotFormatPng).Do(ctx)
 		return err
 	}))
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		tab.t.Error(err)
+	}
 	if err := os.WriteFile(filepath.Join(dir, name+".png"), png, 0o644); err != nil {
 		tab.t.Error(err)
 	}

@@ -14,6 +14,9 @@
 	// What the scripts of the slices may use.
 	const havre = (window.havre = { one, all, on, token });
 
+	// number writes a number in the page's language. The font has no narrow no-break space.
+	havre.number = (n, options) => new Intl.NumberFormat(root.lang, options).format(n).replaceAll("\u202f", "\u00a0");
+
 	// post sends a form's fields to an address of this server.
 	havre.post = (address, fields, quiet) => fetch(address, {
 		method: "POST",

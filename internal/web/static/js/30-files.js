@@ -33,7 +33,7 @@
 	// Selection.
 	const count = () => {
 		const n = chosen().length, b = one("#list [data-count]"), every = one("#list [data-all]");
-		if (b) b.textContent = (n === 1 ? b.dataset.one : b.dataset.many.replace("99", n.toLocaleString(doc.documentElement.lang)));
+		if (b) b.textContent = (n === 1 ? b.dataset.single : b.dataset.many.replace("99", window.havre.number(n)));
 		one("#f-form")?.classList.toggle("has-ticked", n > 0);
 		if (every) { const of = rows().length; every.checked = n > 0 && n === of; every.indeterminate = n > 0 && n < of; }
 	};

@@ -7,7 +7,6 @@
 	const { one, all, on, token } = window.havre;
 	const small = 256 << 10, batchBytes = 8 << 20, batchFiles = 500, hashed = 64 << 20, atOnce = 2, asked = 500;
 	const lang = document.documentElement.lang;
-	const number = new Intl.NumberFormat(lang);
 	const plural = new Intl.PluralRules(lang);
 
 	// items are all files of this page: {file, to, place, size, state, text, sent, ...}. The states are new,
@@ -19,13 +18,13 @@
 	const t = (key, places = {}) => {
 		const forms = texts[key] || [key, key];
 		const form = "n" in places && plural.select(places.n) === "one" ? forms[0] : forms[1];
-		return form.replace(/\{(\w+)\}/g, (m, k) => (k in places ? (typeof places[k] === "number" ? number.format(places[k]) : places[k]) : m));
+		return form.replace(/\{(\w+)\}/g, (m, k) => (k in places ? (typeof places[k] === "number" ? window.havre.number(places[k]) : places[k]) : m));
 	};
 	const units = lang === "fr" ? ["o", "ko", "Mo", "Go", "To"] : ["B", "kB", "MB", "GB", "TB"];
 	const size = (n) => {
 		let i = 0;
 		while (n >= 999.5 && i < 4) { n /= 1000; i++; }
-		return new Intl.NumberFormat(lang, { maximumSignificantDigits: 3 }).format(i ? n : Math.round(n)) + "\u00a0" + units[i];
+		return window.havre.number(i ? n : Math.round(n), { maximumSignificantDigits: 3 }) + "\u00a0" + units[i];
 	};
 	const move = (item, state, text) => {
 		by[item.state]?.delete(item);
@@ -356,7 +355,7 @@
 		if (li.bar && (item.state === "running" || item.state === "sent")) {
 			const part = item.size ? item.sent / item.size : 0;
 			li.bar.value = part;
-			li.share.textContent = number.format(Math.floor(part * 100)) + "\u00a0%";
+			li.share.textContent = window.havre.number(Math.floor(part * 100)) + "\u00a0%";
 		}
 		return li;
 	};
@@ -392,7 +391,7 @@
 		rates.push([now, sent]);
 		while (rates.length > 2 && now - rates[0][0] > 8000) rates.shift();
 		const [t0, s0] = rates[0], rate = now > t0 ? (1000 * (sent - s0)) / (now - t0) : 0;
-		const title = paused && busy ? t("paused", { n: all, done: number.format(done) }) : busy ? t("title", { n: all, done: number.format(done) }) : need ? t("attention", { n: need }) : t("finished", { n: done });
+		const title = paused && busy ? t("paused", { n: all, done: window.havre.number(done) }) : busy ? t("title", { n: all, done: window.havre.number(done) }) : need ? t("attention", { n: need }) : t("finished", { n: done });
 		one("[data-title]", panel).textContent = title;
 		const figures = [t("sizes", { sent: size(sent), total: size(total) })];
 		if (busy && waits) figures.splice(0, 1, t("waits"));

@@ -15,7 +15,7 @@
 	const address = (frame) => "/search/palette?" + new URLSearchParams({ q: input?.value || "", ...(folder ? { folder } : {}), ...(frame ? { frame: "1" } : {}) });
 	const said = () => {
 		const c = one("[data-count]", palette), n = options().length;
-		c.textContent = (n === 1 ? c.dataset.one : c.dataset.many.replace("2", n));
+		c.textContent = (n === 1 ? c.dataset.single : c.dataset.many.replace("2", n));
 	};
 	const look = async () => {
 		const mine = ++asked;

@@ -106,7 +106,7 @@
 		if (every) { every.checked = n > 0 && n === boxes.length; every.indeterminate = n > 0 && n < boxes.length; }
 		if (!bar) return;
 		bar.classList.toggle("on", n > 0);
-		for (const e of all("[data-count], [data-bring]", bar)) e.textContent = (n === 1 && e.dataset.one) || (e.dataset.count || e.dataset.bring).replace("#", n);
+		for (const e of all("[data-count], [data-bring]", bar)) e.textContent = (n === 1 && e.dataset.single) || (e.dataset.count || e.dataset.bring).replace("#", n);
 	};
 	on("change", "[data-past-form] input", (e, t) => {
 		if (t.matches("[data-all]")) all('input[name="item"]', t.form).forEach((b) => { b.checked = t.checked; });

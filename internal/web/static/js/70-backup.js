@@ -154,7 +154,7 @@
 		}
 		const n = all('input[name="item"]:checked', form).length;
 		button.disabled = n === 0;
-		one("span", button).textContent = (n === 1 ? button.dataset.single : button.dataset.other).replace("#", n.toLocaleString(document.documentElement.lang));
+		one("span", button).textContent = (n === 1 ? button.dataset.single : button.dataset.other).replace("#", window.havre.number(n));
 	};
 	on("paste", "[data-paste]", (e, t) => setTimeout(() => { if (t.value.trim()) t.form.requestSubmit(); }));
 	on("change", "[data-paste-file]", (e, t) => { if (t.files.length) t.form.requestSubmit(); });
