@@ -67,9 +67,9 @@ func (r *Repository) nodeRev(id itemID) (*nodeRev, error) {
 func (f *revFile) readUntil(at int64, mark []byte, limit int64) ([]byte, error) {
 	for size := int64(512); ; size *= 4 {
 		size = min(size, limit, f.end-at)
-		buf := make([]byte, size)
-		if _, err := f.file.ReadAt(buf, at); err != nil {
-			return nil, f.readError(at, err)
+		buf, err := f.few(at, size)
+		if err != nil {
+			return nil, err
 		}
 		if before, _, ok := bytes.Cut(buf, mark); ok {
 			return before, nil

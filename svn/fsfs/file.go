@@ -122,7 +122,7 @@ func (f *file) fill() error {
 // finish compares the checksums at the end of the contents.
 func (f *file) finish() error {
 	sum := f.sum.stop()
-	if sum == nil {
+	if sum == nil { // nothing to compare
 		sum = f.rep.md5[:]
 	}
 	if err := f.chain.checkSum(f.rep, sum); err != nil {
@@ -222,7 +222,6 @@ type windowHash struct {
 	windows chan []byte
 	free    chan []byte
 	done    chan struct{}
-	single  []byte
 }
 
 // besideSize is from which size on hashing is done in its own goroutine, in bytes.
@@ -249,16 +248,14 @@ func (w *windowHash) start(size int64) {
 	}()
 }
 
-// exchange hashes a window that the reader is done with and returns a buffer for the next.
+// exchange hashes a window that the reader is done with and returns a buffer for the next; nil when any
+// will do.
 func (w *windowHash) exchange(p []byte) []byte {
 	if w.windows == nil {
 		if w.h != nil {
 			w.h.Write(p)
 		}
-		if cap(p) > cap(w.single) {
-			w.single = p[:0]
-		}
-		return w.single
+		return nil
 	}
 	if cap(p) > 0 {
 		w.windows <- p

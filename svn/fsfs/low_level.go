@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/hex"
 	"strconv"
-	"strings"
 
 	"github.com/havre-cloud/havre/svn"
 )
@@ -137,35 +136,40 @@ func parseCopySource(text []byte) (*svn.CopySource, bool) {
 
 // parseRep reads the value of a text or props field.
 func parseRep(value []byte) (*rep, bool) {
-	fields := strings.Fields(string(value))
-	if len(fields) != 5 && len(fields) != 7 {
+	var fields [8][]byte
+	n := 0
+	for field := range bytes.FieldsSeq(value) {
+		if n == len(fields) {
+			return nil, false
+		}
+		fields[n] = field
+		n++
+	}
+	if n != 5 && n != 7 {
 		return nil, false
 	}
 	var r rep
 	var ok [4]bool
-	r.at.rev, ok[0] = parseRev([]byte(fields[0]))
-	r.at.item, ok[1] = parseInt([]byte(fields[1]))
-	r.size, ok[2] = parseInt([]byte(fields[2]))
-	r.expanded, ok[3] = parseInt([]byte(fields[3]))
-	if ok != [4]bool{true, true, true, true} {
-		return nil, false
-	}
-	if n, err := hex.Decode(r.md5[:], []byte(fields[4])[:min(len(fields[4]), 32)]); err != nil || n != 16 || len(fields[4]) != 32 {
+	r.at.rev, ok[0] = parseRev(fields[0])
+	r.at.item, ok[1] = parseInt(fields[1])
+	r.size, ok[2] = parseInt(fields[2])
+	r.expanded, ok[3] = parseInt(fields[3])
+	if ok != [4]bool{true, true, true, true} || !decodeSum(r.md5[:], fields[4]) {
 		return nil, false
 	}
 	r.hasMD5 = r.md5 != [16]byte{}
-	if len(fields) == 7 {
-		if fields[5] != "-" {
-			sum, err := hex.DecodeString(fields[5])
-			if err != nil || len(sum) != 20 {
+	if n == 7 {
+		if string(fields[5]) != "-" {
+			var sum [20]byte
+			if !decodeSum(sum[:], fields[5]) {
 				return nil, false
 			}
-			if !bytes.Equal(sum, make([]byte, 20)) {
-				r.sha1 = sum
+			if sum != [20]byte{} {
+				r.sha1 = sum[:]
 			}
 		}
-		if fields[6] != "-" {
-			r.uniq = fields[6]
+		if string(fields[6]) != "-" {
+			r.uniq = string(fields[6])
 		}
 	}
 	if r.expanded == 0 {
@@ -175,6 +179,15 @@ func parseRep(value []byte) (*rep, bool) {
 		}
 	}
 	return &r, true
+}
+
+// decodeSum fills sum from exactly as many hexadecimal digits as it needs.
+func decodeSum(sum, text []byte) bool {
+	if len(text) != 2*len(sum) {
+		return false
+	}
+	_, err := hex.Decode(sum, text)
+	return err == nil
 }
 
 // append writes the node-revision in the form of the format, the empty line included.

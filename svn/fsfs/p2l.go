@@ -109,7 +109,8 @@ func (r *Repository) describeItem(f *revFile, at int64) (p2lEntry, error) {
 	return p2lEntry{}, f.corrupt(at, "the beginning of an item", "none in the index")
 }
 
-// readItem returns a whole item, compared with its checksum. It needs logical addressing.
+// readItem returns a whole item, compared with its checksum. It needs logical addressing. The
+// item must not be changed.
 func (r *Repository) readItem(f *revFile, id itemID, at, limit int64) ([]byte, error) {
 	e, err := r.describeItem(f, at)
 	if err != nil {
@@ -121,9 +122,9 @@ func (r *Repository) readItem(f *revFile, id itemID, at, limit int64) ([]byte, e
 	if e.size > limit || e.size > f.end-at {
 		return nil, f.corrupt(at, fmt.Sprintf("an item of at most %d bytes", min(limit, f.end-at)), fmt.Sprintf("%d", e.size))
 	}
-	data := make([]byte, e.size)
-	if _, err := f.file.ReadAt(data, at); err != nil {
-		return nil, f.readError(at, err)
+	data, err := f.few(at, e.size)
+	if err != nil {
+		return nil, err
 	}
 	sum := newItemSum()
 	sum.write(data)

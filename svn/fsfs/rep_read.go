@@ -117,9 +117,9 @@ func (r *Repository) openRep(f *revFile, id itemID, size int64) (h repHeader, bo
 	if size <= inlineRep {
 		want += size
 	}
-	buf := make([]byte, min(want, f.end-start))
-	if _, err := f.file.ReadAt(buf, start); err != nil {
-		return h, nil, 0, f.readError(start, err)
+	buf, err := f.few(start, min(want, f.end-start))
+	if err != nil {
+		return h, nil, 0, err
 	}
 	line, rest, ok := bytes.Cut(buf, []byte{'\n'})
 	if ok {
@@ -154,9 +154,6 @@ func (c *chain) close() {
 // next returns the next piece of the contents, at most svndiff.MaxView bytes, or io.EOF. It is
 // written to buf if that is large enough; otherwise it belongs to the chain until the next call.
 func (c *chain) next(buf []byte) ([]byte, error) {
-	if buf == nil {
-		buf = c.buffers[2]
-	}
 	var out []byte
 	var err error
 	if len(c.links) == 0 {
@@ -166,9 +163,6 @@ func (c *chain) next(buf []byte) ([]byte, error) {
 	}
 	if err != nil {
 		return nil, err
-	}
-	if cap(out) > cap(c.buffers[2]) && cap(buf) < cap(out) {
-		c.buffers[2] = out
 	}
 	c.read += int64(len(out))
 	if c.read > c.rep.expanded {
@@ -182,8 +176,12 @@ func (c *chain) nextPlain(buf []byte) ([]byte, error) {
 	if n == 0 {
 		return nil, io.EOF
 	}
+	if buf == nil {
+		buf = c.buffers[2]
+	}
 	if int64(cap(buf)) < n {
 		buf = make([]byte, n)
+		c.buffers[2] = buf
 	}
 	if _, err := io.ReadFull(c.plain, buf[:n]); err != nil {
 		return nil, c.plainFile.readError(c.plainAt+c.read, err)
@@ -209,21 +207,27 @@ func (c *chain) nextWindow(buf []byte) ([]byte, error) {
 		}
 	}
 	c.window++
+	if w := c.windows[0]; buf == nil && len(w.Ops) == 1 && w.Ops[0].Kind == svndiff.OpNew && c.plain == nil {
+		return w.NewData, nil // the decoder's until it reads the next window
+	}
 	source, err := c.plainSource(c.windows[len(c.windows)-1].SourceLen)
 	if err != nil {
 		return nil, err
 	}
 	for i, v := range slices.Backward(c.windows) {
-		target := buf
-		if i > 0 {
-			target = c.buffers[i%2]
+		own := &c.buffers[i%2]
+		if i == 0 {
+			own = &c.buffers[2]
 		}
-		target, err = v.Apply(source, target)
-		if err != nil {
+		target := *own
+		if i == 0 && buf != nil {
+			target = buf
+		}
+		if target, err = v.Apply(source, target); err != nil {
 			return nil, c.links[i].corrupt(err)
 		}
-		if i > 0 {
-			c.buffers[i%2] = target
+		if cap(target) > cap(*own) && (i > 0 || buf == nil || cap(target) > cap(buf)) {
+			*own = target
 		}
 		source = target
 	}

@@ -25,6 +25,8 @@ type revFile struct {
 	// root and changes are items, with physical addressing.
 	root, changes int64
 
+	blocks *blocks
+
 	cache   *fileCache
 	refs    int
 	used    int64
@@ -90,7 +92,7 @@ func (r *Repository) newRevFile(file *os.File, size int64, key fileKey, format f
 	if key.packed {
 		name = filepath.Join("revs", format.shardOf(key.rev)+".pack", "pack")
 	}
-	f := &revFile{file: file, name: "db/" + filepath.ToSlash(name), key: key, end: size}
+	f := &revFile{file: file, name: "db/" + filepath.ToSlash(name), key: key, end: size, blocks: newBlocks()}
 	if format.logical {
 		return f, f.readFooter()
 	}
