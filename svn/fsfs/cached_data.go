@@ -100,6 +100,14 @@ func (r *Repository) directory(n *nodeRev) (*directory, error) {
 	return dir, nil
 }
 
+// directoryText returns what the representation of a directory expands to.
+func (r *Repository) directoryText(p *rep) ([]byte, error) {
+	if dir, ok := r.dirs.get(p.at); ok && dir.exact {
+		return dir.text, nil
+	}
+	return r.readRep(p)
+}
+
 // nodeProps returns the properties of a node, which are shared and must not be changed; nil when
 // there are none.
 func (r *Repository) nodeProps(n *nodeRev) (svn.Props, error) {

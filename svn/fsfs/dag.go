@@ -311,7 +311,7 @@ func (t *txn) writeDirectory(n *txnNode, edits []dirEdit) (*rep, error) {
 		source = old.text
 	default:
 		var err error
-		if source, err = t.repo.readRep(base); err != nil {
+		if source, err = t.repo.directoryText(base); err != nil {
 			return nil, err
 		}
 	}
