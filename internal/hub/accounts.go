@@ -10,8 +10,8 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/trustelem/zxcvbn"
 	"github.com/pquerna/otp/totp"
+	"github.com/trustelem/zxcvbn"
 
 	"github.com/havre-cloud/havre/internal/havre"
 	"github.com/havre-cloud/havre/internal/store"
@@ -54,13 +54,17 @@ const goodScore = 3
 // CheckPassword returns a *WeakPasswordError for a password that is not to be taken by a person with
 // these names.
 func (h *Hub) CheckPassword(password string, names ...string) error {
+	return checkNewPassword(password, append(slices.Clone(names), h.ServerName())...)
+}
+
+func checkNewPassword(password string, names ...string) error {
 	if utf8.RuneCountInString(password) < MinPassword {
 		return &WeakPasswordError{Short: true}
 	}
 	if len(password) > maxPassword {
 		return &WeakPasswordError{Long: true}
 	}
-	names = append(names, h.ServerName(), "havre")
+	names = append(slices.Clone(names), "havre")
 	folded := strings.ToLower(password)
 	for _, n := range names {
 		if n = strings.ToLower(n); len(n) > 3 && strings.Contains(folded, n) && len(folded) < len(n)+6 {

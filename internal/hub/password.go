@@ -7,6 +7,9 @@ import (
 	"sync"
 
 	"github.com/alexedwards/argon2id"
+
+	"github.com/havre-cloud/havre/internal/havre"
+	"github.com/havre-cloud/havre/internal/svnaccounts"
 )
 
 // passwordCost are the parameters of argon2id: some 50 ms of one core and 46 MiB, the first choice
@@ -58,11 +61,47 @@ func checkPassword(password, hash string) (bool, error) {
 	if len(password) > maxPassword {
 		return false, nil
 	}
+	if svnaccounts.Wrapped(hash) {
+		return checkImported(password, hash)
+	}
 	ok, err := argon2id.ComparePasswordAndHash(password, hash)
 	if err != nil {
 		return false, fmt.Errorf("check a password: %w", err)
 	}
 	return ok && known, nil
+}
+
+// checkImported is checkPassword for a hash from a file of another server. It takes as long as for one of ours, and
+// a little more.
+func checkImported(password, hash string) (bool, error) {
+	compared := false
+	ok, err := svnaccounts.CheckWrapped(password, hash, func(text, sealed string) (bool, error) {
+		compared = true
+		return argon2id.ComparePasswordAndHash(text, sealed)
+	})
+	if !compared && err == nil {
+		dummy, dummyErr := onceDummy()
+		if dummyErr != nil {
+			return false, dummyErr
+		}
+		_, err = argon2id.ComparePasswordAndHash(password, dummy)
+	}
+	if err != nil {
+		return false, fmt.Errorf("check an imported password: %w", err)
+	}
+	return ok, nil
+}
+
+// renewPassword puts our own hash of the password, which is right, into the place of one from another server.
+func (h *Hub) renewPassword(ctx context.Context, user havre.UserID, password, old string) error {
+	if !svnaccounts.Wrapped(old) {
+		return nil
+	}
+	renewed, err := hashPassword(password)
+	if err != nil {
+		return err
+	}
+	return full(h.store.RenewPasswordHash(ctx, user, old, renewed))
 }
 
 // hashing bounds how many passwords are hashed at once: each takes memory and a core.

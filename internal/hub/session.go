@@ -110,6 +110,11 @@ func (h *Hub) SignIn(ctx context.Context, in SignIn) (string, *Session, error) {
 			return "", nil, err
 		}
 	}
+	if in.Ticket == "" {
+		if err := h.renewPassword(ctx, u.ID, in.Password, secrets.PasswordHash); err != nil {
+			return "", nil, err
+		}
+	}
 	for _, key := range []string{keys.account, keys.everywhere} {
 		if err := h.store.ClearSignInFailures(ctx, key); err != nil {
 			return "", nil, full(err)

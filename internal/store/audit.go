@@ -99,7 +99,7 @@ var detailFormats = map[string][]string{
 	"user.change":   {detailName, detailEmail, detailRole, detailForever, detailExpires, detailQuota, detailImported},
 	"user.reset":    {detailUntil},
 	"user.invite":   {detailUntil},
-	"user.password": {detailInvitation},
+	"user.password": {detailInvitation, detailImported},
 	"group.add":     {detailImported},
 	"group.rename":  {detailWas},
 	"group.join":    {detailGroup},

@@ -374,18 +374,27 @@ func (p *authzParser) whom(g *Grant, name string) error {
 	case strings.HasPrefix(name, "$"):
 		return wrong(g.Line, "%s is none of $anonymous and $authenticated", name)
 	case strings.HasPrefix(name, "@"):
-		g.To, g.Name = ToGroup, name[1:]
-		if p.groups[g.Name] == nil {
-			return wrong(g.Line, "there is no group %s", g.Name)
-		}
+		return p.toGroup(g, name[1:])
 	case strings.HasPrefix(name, "&"):
 		user, ok := p.aliases[name[1:]]
 		if !ok {
 			return wrong(g.Line, "there is no alias %s", name[1:])
 		}
+		// Here, and not in groups, an alias may stand for a group.
+		if strings.HasPrefix(user, "@") {
+			return p.toGroup(g, user[1:])
+		}
 		g.Name = user
 	default:
 		g.Name = name
+	}
+	return nil
+}
+
+func (p *authzParser) toGroup(g *Grant, name string) error {
+	g.To, g.Name = ToGroup, name
+	if p.groups[name] == nil {
+		return wrong(g.Line, "there is no group %s", name)
 	}
 	return nil
 }

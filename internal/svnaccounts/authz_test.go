@@ -97,6 +97,8 @@ func TestAuthzRefused(t *testing.T) {
 		{"[/]\n@g=r\n", 2},
 		{"[/]\n&x=r\n", 2},
 		{"[/]\n~*=r\n", 2},
+		{"[aliases]\nx=@g\n[/]\n&x=r\n", 4},
+		{"[aliases]\nx=@g\n[groups]\ng=&x\n[/]\n&x=r\n", 0},
 		{"[/]\n~~a=r\n", 2},
 		{"[/]\n$x=r\n", 2},
 	} {
@@ -143,7 +145,7 @@ func TestWrite(t *testing.T) {
 		Comment: []string{"written by havre"},
 		Groups:  []svnaccounts.OutputGroup{{Name: "a=b:c, @d", Users: []string{"ada", "b,en", "@x", " y"}, Groups: []string{"Legal Team"}}, {Name: "Legal Team"}, {Name: "a_b_c_ @d"}},
 		Rules: []svnaccounts.OutputRule{
-			{Repo: "one two", Path: "", Lines: []svnaccounts.OutputLine{{Everyone: true}, {Group: "a=b:c, @d", Right: havre.RightWrite}, {User: "*", Right: havre.RightRead}}},
+			{Repo: "one two", Path: "", Lines: []svnaccounts.OutputLine{{Everyone: true}, {Group: "a=b:c, @d", Right: havre.RightWrite}, {User: "*", Right: havre.RightRead}, {User: "@d", Right: havre.RightRead}}},
 			{Repo: "one two", Path: "é/x=y: #", Lines: []svnaccounts.OutputLine{{User: "b,en", Right: havre.RightManage}, {User: "$anonymous", Right: havre.RightRead}}},
 		},
 	}
@@ -163,6 +165,7 @@ func TestWrite(t *testing.T) {
 		{"@x", "", havre.RightWrite},
 		{" y", "", havre.RightNone}, // no name of an account
 		{"*", "", havre.RightRead},
+		{"@d", "", havre.RightRead},
 		{"z", "", havre.RightNone},
 		{"b,en", "é/x=y: #/z", havre.RightWrite},
 		{"$anonymous", "é/x=y: #", havre.RightRead},

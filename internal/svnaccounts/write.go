@@ -77,6 +77,9 @@ func (o *Output) Text() (string, error) {
 			switch {
 			case l.Group != "":
 				name = "@" + w.nameGroup(l.Group)
+			case strings.HasPrefix(l.User, "@"):
+				// An alias for a name with @ would be a group here, and is a person in a group.
+				name = "@" + w.own(l.User, &groups)
 			case !l.Everyone:
 				name = w.user(l.User)
 			}
@@ -152,6 +155,16 @@ func (w *writer) user(name string) string {
 		w.order = append(w.order, name)
 	}
 	return "&" + alias
+}
+
+// own returns the group that has one person only.
+func (w *writer) own(user string, groups *strings.Builder) string {
+	key := "\x00" + user // no group is called that
+	if _, made := w.groups[key]; !made {
+		w.groups[key] = w.nameGroup("only " + user)
+		fmt.Fprintf(groups, "%s = %s\n", w.groups[key], w.user(user))
+	}
+	return w.groups[key]
 }
 
 // nameGroup returns the group's name in the file.
