@@ -13,6 +13,7 @@ import (
 
 	"github.com/havre-cloud/havre/svn"
 	"github.com/havre-cloud/havre/svn/fsfs"
+	"github.com/havre-cloud/havre/svn/fsfs/repcache"
 )
 
 // libsvnJob does with svn/fsfs what the program in C does with libsvn, with the same arguments and
@@ -35,8 +36,22 @@ func libsvnJob(ctx context.Context, args []string) error {
 	return err
 }
 
-// openRepository opens a repository as the server does.
-func openRepository(dir string) (*fsfs.Repository, error) { return fsfs.Open(dir, fsfs.Options{}) }
+// openRepository opens a repository as the server does: with the rep-cache that libsvn keeps, too.
+func openRepository(dir string) (*fsfs.Repository, error) {
+	return fsfs.Open(dir, fsfs.Options{RepCache: repcache.Open})
+}
+
+// createRepository makes a repository and opens it as the server does.
+func createRepository(dir string) (*fsfs.Repository, error) {
+	repo, err := fsfs.Create(dir, fsfs.CreateOptions{})
+	if err == nil {
+		err = repo.Close()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return openRepository(dir)
+}
 
 func doJob(ctx context.Context, repo svn.Repository, job string, args []string) error {
 	head, err := repo.Youngest(ctx)

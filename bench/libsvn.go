@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/havre-cloud/havre/svn"
-	"github.com/havre-cloud/havre/svn/fsfs"
 )
 
 // libsvnSource is the program that does the same jobs through libsvn.
@@ -317,7 +316,7 @@ func (d *duel) makeWide(dir string) error {
 	if err := command(d.ctx, "svnadmin", "create", dir); err != nil {
 		return err
 	}
-	repo, err := fsfs.Open(dir, fsfs.Options{})
+	repo, err := openRepository(dir)
 	if err != nil {
 		return err
 	}

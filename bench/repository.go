@@ -48,7 +48,7 @@ func runChild(args []string) int {
 		err = padAt(args[1], args[2], args[3])
 	case "nothing":
 		var repo *fsfs.Repository
-		if repo, err = fsfs.Open(args[1], fsfs.Options{}); err == nil {
+		if repo, err = openRepository(args[1]); err == nil {
 			err = repo.Close()
 		}
 	}
@@ -139,7 +139,7 @@ func benchImport(ctx context.Context, c config) error {
 	var ours, theirs []time.Duration
 	for round := range c.rounds {
 		dir := filepath.Join(c.dir, fmt.Sprintf("import-havre-%d", round))
-		repo, err := fsfs.Create(dir, fsfs.CreateOptions{})
+		repo, err := createRepository(dir)
 		if err != nil {
 			return err
 		}
@@ -178,7 +178,7 @@ func benchCommit(ctx context.Context, c config) error {
 		return err
 	}
 	dir := filepath.Join(c.dir, "single")
-	repo, err := fsfs.Create(dir, fsfs.CreateOptions{})
+	repo, err := createRepository(dir)
 	if err != nil {
 		return err
 	}
@@ -285,7 +285,7 @@ func benchLarge(ctx context.Context, c config) error {
 	var inPeak, outPeak, idlePeak int64
 	for range c.rounds {
 		dir := filepath.Join(c.dir, "large-havre")
-		repo, err := fsfs.Create(dir, fsfs.CreateOptions{})
+		repo, err := createRepository(dir)
 		if err != nil {
 			return err
 		}

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/havre-cloud/havre/svn"
-	"github.com/havre-cloud/havre/svn/fsfs"
 )
 
 // verifyRevisions is how many revisions the repository has that is verified.
@@ -20,7 +19,7 @@ func benchVerify(ctx context.Context, c config) error {
 	if err != nil {
 		return err
 	}
-	repo, err := fsfs.Create(dir+"/repository", fsfs.CreateOptions{})
+	repo, err := createRepository(dir + "/repository")
 	if err != nil {
 		return err
 	}
