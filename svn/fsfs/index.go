@@ -1,7 +1,9 @@
 package fsfs
 
 import (
+	"bytes"
 	"encoding/binary"
+	"io"
 	"math"
 
 	"github.com/havre-cloud/havre/svn"
@@ -166,25 +168,14 @@ func parseL2PPage(data []byte, entries int) (offsets []int64, ok bool) {
 
 // appendL2P writes the index of one revision. offsets is indexed by item; -1 is an unused one.
 func appendL2P(dst []byte, rev svn.Revnum, offsets []int64) []byte {
-	var pages, sizes []byte
-	count := 0
-	for rest := offsets; len(rest) > 0; count++ {
-		page := rest[:min(len(rest), l2pPage)]
-		rest = rest[len(page):]
-		start, last := len(pages), int64(0)
-		for _, at := range page {
-			pages = binary.AppendVarint(pages, at+1-last)
-			last = at + 1
-		}
-		sizes = binary.AppendUvarint(sizes, uint64(len(pages)-start))
-		sizes = binary.AppendUvarint(sizes, uint64(len(page)))
+	var body bytes.Buffer // to write to it never fails
+	pages := l2pPages{out: &body}
+	for _, at := range offsets {
+		_ = pages.add(at)
 	}
-	dst = append(dst, l2pMagic...)
-	for _, n := range [...]int{int(rev), l2pPage, 1, count, count} {
-		dst = binary.AppendUvarint(dst, uint64(n))
-	}
-	dst = append(dst, sizes...)
-	return append(dst, pages...)
+	_ = pages.endRevision()
+	dst = append(dst, pages.header(rev)...)
+	return append(dst, body.Bytes()...)
 }
 
 // p2lEntry is an item as the P2L index describes it.
@@ -198,42 +189,133 @@ type p2lEntry struct {
 
 // appendP2L writes the index of one revision, whose items cover the bytes from 0 to size in order.
 func appendP2L(dst []byte, rev svn.Revnum, items []p2lEntry, size int64) []byte {
-	var body, sizes []byte
-	pages := 0
-	start := 0 // of the current page in body
-	pageEnd := int64(p2lPage)
-	lastCompound := int64(0)
-	add := func(e p2lEntry) {
-		if len(body) == start {
-			body = binary.AppendUvarint(body, uint64(e.offset))
-			lastCompound = 0
-		}
-		compound := e.item*8 + int64(e.kind)
-		body = binary.AppendUvarint(body, uint64(e.size))
-		body = binary.AppendVarint(body, compound-lastCompound)
-		body = binary.AppendVarint(body, 0) // all of one revision
-		body = binary.AppendUvarint(body, uint64(e.sum))
-		lastCompound = compound
-	}
-	endPage := func() {
-		sizes = binary.AppendUvarint(sizes, uint64(len(body)-start))
-		start = len(body)
-		pageEnd += p2lPage
-		pages++
-	}
+	var body bytes.Buffer // to write to it never fails
+	pages := newP2LPages(&body, rev)
 	for _, e := range items {
-		for e.offset+e.size > pageEnd {
-			endPage()
-		}
-		add(e)
+		e.rev = rev
+		_ = pages.add(e)
 	}
-	add(p2lEntry{offset: size, size: pageEnd - size})
-	endPage()
+	header, _ := pages.finish(size)
+	dst = append(dst, header...)
+	return append(dst, body.Bytes()...)
+}
 
-	dst = append(dst, p2lMagic...)
-	for _, n := range [...]int64{int64(rev), size, p2lPage, int64(pages)} {
+// l2pPages writes the pages of an L2P index. The offsets of each revision come in the order of
+// their items, the revisions one after the other.
+type l2pPages struct {
+	out    io.Writer
+	counts []byte // of the pages of each revision, encoded
+	sizes  []byte // (bytes, entries) of each page, encoded
+	revs   int64
+	pages  int64
+
+	page    []byte
+	entries uint64
+	last    int64
+	ofRev   uint64 // pages of the revision that is being written
+}
+
+// add writes the offset of the revision's next item; -1 stands for an item that does not exist.
+func (l *l2pPages) add(at int64) error {
+	l.page = binary.AppendVarint(l.page, at+1-l.last)
+	l.last = at + 1
+	if l.entries++; l.entries == l2pPage {
+		return l.endPage()
+	}
+	return nil
+}
+
+func (l *l2pPages) endPage() error {
+	l.sizes = binary.AppendUvarint(l.sizes, uint64(len(l.page)))
+	l.sizes = binary.AppendUvarint(l.sizes, l.entries)
+	l.ofRev++
+	l.pages++
+	_, err := l.out.Write(l.page)
+	l.page, l.entries, l.last = l.page[:0], 0, 0
+	return err
+}
+
+func (l *l2pPages) endRevision() error {
+	if l.entries > 0 {
+		if err := l.endPage(); err != nil {
+			return err
+		}
+	}
+	l.counts = binary.AppendUvarint(l.counts, l.ofRev)
+	l.revs++
+	l.ofRev = 0
+	return nil
+}
+
+// header returns what comes before the pages; first is the first of the revisions.
+func (l *l2pPages) header(first svn.Revnum) []byte {
+	dst := []byte(l2pMagic)
+	for _, n := range [...]int64{int64(first), l2pPage, l.revs, l.pages} {
 		dst = binary.AppendUvarint(dst, uint64(n))
 	}
-	dst = append(dst, sizes...)
-	return append(dst, body...)
+	return append(append(dst, l.counts...), l.sizes...)
+}
+
+// p2lPages writes the pages of a P2L index. Items come in the order of their offsets and without
+// gaps between them.
+type p2lPages struct {
+	out   io.Writer
+	first svn.Revnum
+	sizes []byte // of the pages, encoded
+	pages int64
+
+	page     []byte
+	end      int64 // offset at which the page's part of the file ends
+	compound int64
+	rev      svn.Revnum
+}
+
+func (p *p2lPages) add(e p2lEntry) error {
+	for e.offset+e.size > p.end {
+		if err := p.endPage(); err != nil {
+			return err
+		}
+	}
+	p.entry(e)
+	return nil
+}
+
+func (p *p2lPages) entry(e p2lEntry) {
+	if len(p.page) == 0 {
+		p.page = binary.AppendUvarint(p.page, uint64(e.offset))
+		p.compound, p.rev = 0, p.first
+	}
+	compound := e.item*8 + int64(e.kind)
+	p.page = binary.AppendUvarint(p.page, uint64(e.size))
+	p.page = binary.AppendVarint(p.page, compound-p.compound)
+	p.page = binary.AppendVarint(p.page, int64(e.rev-p.rev))
+	p.page = binary.AppendUvarint(p.page, uint64(e.sum))
+	p.compound, p.rev = compound, e.rev
+}
+
+func (p *p2lPages) endPage() error {
+	p.sizes = binary.AppendUvarint(p.sizes, uint64(len(p.page)))
+	_, err := p.out.Write(p.page)
+	p.page = p.page[:0]
+	p.end += p2lPage
+	p.pages++
+	return err
+}
+
+// finish writes the last page, for size bytes of items, and returns what comes before the pages. The last
+// entry says that there is nothing up to the end of the page.
+func (p *p2lPages) finish(size int64) (header []byte, err error) {
+	p.entry(p2lEntry{offset: size, size: p.end - size, rev: p.rev})
+	if err := p.endPage(); err != nil {
+		return nil, err
+	}
+	header = []byte(p2lMagic)
+	for _, n := range [...]int64{int64(p.first), size, p2lPage, p.pages} {
+		header = binary.AppendUvarint(header, uint64(n))
+	}
+	return append(header, p.sizes...), nil
+}
+
+func newP2LPages(out io.Writer, first svn.Revnum) *p2lPages {
+	return &p2lPages{out: out, first: first, rev: first, end: p2lPage}
 }
