@@ -9,10 +9,12 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/havre-cloud/havre/svn"
 	"github.com/havre-cloud/havre/svn/fsfs"
+	"github.com/havre-cloud/havre/svn/fsfs/repcache"
 	"github.com/havre-cloud/havre/svn/svntest"
 )
 
@@ -20,12 +22,16 @@ import (
 const (
 	childDir   = "FSFS_TEST_CRASH_DIR"
 	childPoint = "FSFS_TEST_CRASH_POINT" // the number of the step
+	childPath  = "FSFS_TEST_CRASH_PATH"  // of the file to add; the changes of crashChanges if empty
 )
 
+// children are what TestMain does instead of testing, by the variable that names the repository.
+var children = map[string]func(dir string){
+	childDir: crashChild, childPack: packChild, childShared: sharedChild, childPacker: packerChild,
+}
+
 func TestMain(m *testing.M) {
-	for env, child := range map[string]func(dir string){
-		childDir: crashChild, childPack: packChild, childShared: sharedChild, childPacker: packerChild,
-	} {
+	for env, child := range children {
 		if dir := os.Getenv(env); dir != "" {
 			child(dir)
 			return
@@ -41,7 +47,7 @@ func crashChild(dir string) {
 	if err != nil {
 		panic(err)
 	}
-	r, err := fsfs.Open(dir, fsfs.Options{})
+	r, err := fsfs.Open(dir, fsfs.Options{RepCache: repcache.Open, Note: func(err error) { panic(err) }})
 	if err != nil {
 		panic(err)
 	}
@@ -57,7 +63,14 @@ func crashChild(dir string) {
 		}
 		return nil
 	})
-	if _, err := r.Commit(context.Background(), &svn.Commit{Changes: crashChanges()}); err != nil {
+	changes := crashChanges()
+	if path := os.Getenv(childPath); path != "" {
+		changes = []svn.Change{put(svn.Path(path), sharedText("crash")), put(svn.Path(path+" again"), sharedText("crash"))}
+	}
+	if _, err := r.Commit(context.Background(), &svn.Commit{Changes: changes}); err != nil {
+		panic(err)
+	}
+	if err := r.Close(); err != nil {
 		panic(err)
 	}
 }
@@ -132,6 +145,53 @@ func afterCrash(t *testing.T, what, dir string) {
 
 	svntest.Run(t, "svnmucc", "-m", "theirs", "put", filepath.Join(second, "format"), svntest.URL(second, "old"))
 	svntest.JudgeQuick(t, second)
+}
+
+// TestKilledBesideSvnserve kills a process at every step of a commit while svnserve commits to the same
+// repository, from which we and svn then go on.
+func TestKilledBesideSvnserve(t *testing.T) {
+	svntest.RequireSubversion(t)
+	dir := crashRepository(t)
+	url := svnserve(t, dir)
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, []byte(sharedText("crash")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	theirs := 0
+	for done := false; !done; {
+		theirs++
+		var out []byte
+		var err error
+		var child sync.WaitGroup
+		child.Go(func() {
+			cmd := exec.CommandContext(t.Context(), os.Args[0])
+			cmd.Env = append(os.Environ(), childDir+"="+dir, childPoint+"="+strconv.Itoa(theirs), childPath+"="+fmt.Sprint("ours", theirs))
+			out, err = cmd.CombinedOutput()
+		})
+		svntest.Run(t, "svnmucc", "--non-interactive", "-m", "theirs", "put", file, fmt.Sprint(url, "/theirs", theirs))
+		child.Wait()
+		if strings.Contains(string(out), "panic") {
+			t.Fatalf("step %d: %s", theirs, out)
+		}
+		done = err == nil
+	}
+	r := openShared(t, dir)
+	rev := commit(t, r, put("last", sharedText("crash")))
+	for i := range theirs {
+		if got, want := read(t, r, svn.Path(fmt.Sprint("theirs", i+1)), rev), sharedText("crash"); got != want {
+			t.Errorf("/theirs%d is %q", i+1, got)
+		}
+	}
+	if at, err := r.TextAt("last", rev); err != nil || strings.HasPrefix(at, fmt.Sprint(rev, "/")) {
+		t.Errorf("/last is stored at %s, not with the equal ones: %v", at, err)
+	}
+	if left, err := filepath.Glob(filepath.Join(dir, "db", "txn-protorevs", "*")); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v %v", left, err)
+	}
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	svntest.JudgeQuick(t, dir)
 }
 
 func copyTree(t *testing.T, from, to string) {

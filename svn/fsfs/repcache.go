@@ -134,15 +134,12 @@ func (n *repNotes) open() RepCache {
 
 // fail tells of a failure and leaves the database alone for some time. n.mu is held.
 func (n *repNotes) fail(err error) {
-	if n.closed {
-		return
-	}
+	n.tell(err)
 	n.resting = time.Now().Add(restAfterFailure)
-	if cache := n.cache; cache != nil {
+	if cache := n.cache; cache != nil && !n.closed {
 		n.cache = nil
 		n.running.Go(func() { _ = cache.Close() }) // it was of no use; and may still be writing
 	}
-	n.tell(err)
 }
 
 func (n *repNotes) tell(err error) {
@@ -219,7 +216,7 @@ func (n *repNotes) write(ctx context.Context) {
 	for {
 		u := n.update
 		cache := n.cache
-		if cache == nil || len(u.Rows) == 0 && len(u.Wrong) == 0 {
+		if cache == nil || n.closed && time.Now().Before(n.resting) || len(u.Rows) == 0 && len(u.Wrong) == 0 {
 			n.update.Rows, n.update.Wrong = nil, nil
 			clear(n.recent)
 			n.writing = false

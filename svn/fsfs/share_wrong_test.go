@@ -180,9 +180,11 @@ func TestBadCache(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := reopenShared(t, create(t))
+			var before []svn.Change
 			for i := range 100 {
-				commit(t, r, put(svn.Path(fmt.Sprint("before", i)), fmt.Sprint("before", i)))
+				before = append(before, put(svn.Path(fmt.Sprint("before", i)), fmt.Sprint("before", i)))
 			}
+			commit(t, r, before...)
 			if err := r.Close(); err != nil {
 				t.Fatal(err)
 			}
@@ -217,10 +219,12 @@ func TestBadCache(t *testing.T) {
 func TestDamagedCache(t *testing.T) {
 	made := reopenShared(t, create(t))
 	contents := make([]string, 20)
+	var first []svn.Change
 	for i := range contents {
 		contents[i] = text(100+i, fmt.Sprint("contents", i))
-		commit(t, made, put(svn.Path(fmt.Sprint("f", i)), contents[i]))
+		first = append(first, put(svn.Path(fmt.Sprint("f", i)), contents[i]))
 	}
+	commit(t, made, first...)
 	if err := made.Close(); err != nil {
 		t.Fatal(err)
 	}
