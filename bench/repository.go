@@ -42,6 +42,8 @@ func runChild(args []string) int {
 		return 0
 	case "verify": // REPOSITORY
 		err = verifyRepository(ctx, args[1])
+	case "pack": // REPOSITORY
+		err = packRepository(ctx, args[1])
 	case "pad": // FILE INDEX
 		err = readPad(args[1], args[2])
 	case "pad-at": // FILE INDEX REVISION

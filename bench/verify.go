@@ -13,7 +13,7 @@ import (
 // verifyRevisions is how many revisions the repository has that is verified.
 const verifyRevisions = 10_000
 
-// benchVerify measures how long it takes to read all of a repository, beside svnadmin.
+// benchVerify measures how long it takes to read all of a repository, and to pack it, beside svnadmin.
 func benchVerify(ctx context.Context, c config) error {
 	dir, err := c.fresh("verify")
 	if err != nil {
@@ -39,7 +39,7 @@ func benchVerify(ctx context.Context, c config) error {
 	}
 	r.row("havre svn verify", secs(ours), "", mib(peak))
 	r.row("svnadmin verify", secs(theirs), "", ratio(theirs, ours))
-	return nil
+	return benchPack(ctx, r, repo.Dir())
 }
 
 // manyRevisions changes files of some kilobytes, one in each revision, in a few hundred directories.
