@@ -37,7 +37,11 @@ func (h *Hub) Folders(ctx context.Context, c *havre.Caller) ([]havre.Folder, err
 			if ctx.Err() != nil {
 				return nil, ctx.Err()
 			}
-			h.log.LogAttrs(ctx, slog.LevelError, "folder cannot be opened", slog.String("folder", f.Name), slog.Any("error", err))
+			level := slog.LevelError
+			if havre.CodeOf(err) == havre.CodeUnavailable {
+				level = slog.LevelWarn // another server is away, and will be back
+			}
+			h.log.LogAttrs(ctx, level, "folder cannot be opened", slog.String("folder", f.Name), slog.Any("error", err))
 			continue
 		}
 		mine = append(mine, havre.Folder{ID: f.ID, Name: f.Name, Repository: repo.UUID(), Head: head, Right: reach.right(""), View: h.seal.make(c.User, f.ID, head, reach)})

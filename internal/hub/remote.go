@@ -114,7 +114,7 @@ const retryPause = 3 * time.Second
 type remote struct {
 	address string
 	uuid    string
-	hashes  hashCache
+	hashes  *hashCache
 	health  health
 	login   func(ctx context.Context, location string) (RemoteLogin, error)
 
@@ -126,8 +126,8 @@ type remote struct {
 	until  time.Time // failed is believed
 }
 
-func newRemote(address, uuid string, login func(ctx context.Context, location string) (RemoteLogin, error)) *remote {
-	return &remote{address: address, uuid: uuid, login: login}
+func newRemote(address, uuid string, hashes *hashCache, login func(ctx context.Context, location string) (RemoteLogin, error)) *remote {
+	return &remote{address: address, uuid: uuid, hashes: hashes, login: login}
 }
 
 // connected returns the repository.
@@ -296,7 +296,11 @@ func (r *remote) Commit(ctx context.Context, c *svn.Commit) (svn.Revnum, error) 
 	if err != nil {
 		return svn.InvalidRevnum, r.explainRead(err)
 	}
+	c, learn := r.watched(c)
 	rev, err := repo.Commit(ctx, c)
+	if err == nil {
+		learn(rev)
+	}
 	return rev, r.explain(err)
 }
 
@@ -309,6 +313,7 @@ func (r *remote) Wait(ctx context.Context, rev svn.Revnum) (svn.Revnum, error) {
 func (r *remote) Close() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.hashes.close()
 	var errs []error
 	for _, f := range r.former {
 		errs = append(errs, f.Close())
@@ -318,55 +323,6 @@ func (r *remote) Close() error {
 	}
 	return errors.Join(errs...)
 }
-
-// maxHashes is how many SHA-1 a hashCache keeps, of some 200 bytes each.
-const maxHashes = 200_000
-
-// hashCache remembers the SHA-1 of files on a server that tells only MD5, which were found by reading them.
-type hashCache struct {
-	mu sync.Mutex
-	of map[hashKey][]byte
-}
-
-// hashKey is a version of a file. MD5 alone would not do: contents can be made to share theirs.
-type hashKey struct {
-	path    svn.Path
-	created svn.Revnum
-	md5     string
-}
-
-func keyOf(n *svn.Node) hashKey { return hashKey{n.Path, n.CreatedRev, string(n.MD5)} }
-
-// fill sets the SHA-1 of a node if it is known, and returns the node.
-func (c *hashCache) fill(n *svn.Node) *svn.Node {
-	if n == nil || n.Kind != svn.KindFile || n.SHA1 != nil || n.MD5 == nil {
-		return n
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	n.SHA1 = c.of[keyOf(n)]
-	return n
-}
-
-// add remembers one.
-func (c *hashCache) add(n *svn.Node, sha1 []byte) {
-	if n.MD5 == nil {
-		return
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.of == nil || len(c.of) >= maxHashes {
-		c.of = map[hashKey][]byte{}
-	}
-	c.of[keyOf(n)] = sha1
-}
-
-// learner is a repository that wants to know the SHA-1 that were found.
-type learner interface {
-	learn(n *svn.Node, sha1 []byte)
-}
-
-func (r *remote) learn(n *svn.Node, sha1 []byte) { r.hashes.add(n, sha1) }
 
 // oneLine is what a server says, which may have been written for a terminal.
 func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }

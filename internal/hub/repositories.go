@@ -60,7 +60,8 @@ func (rs *repositories) get(location string) (*repository, error) {
 		if err != nil {
 			return nil, err
 		}
-		return rs.keep(location, newRemote(strings.TrimPrefix(location, store.Remote), known.Repository, rs.login)), nil
+		hashes := newHashCache(filepath.Join(rs.home, hashesDir), known.Repository)
+		return rs.keep(location, newRemote(strings.TrimPrefix(location, store.Remote), known.Repository, hashes, rs.login)), nil
 	}
 	dir := rs.path(location)
 	if dir == "" {
