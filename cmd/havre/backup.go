@@ -153,10 +153,7 @@ func (c *backupSaveCmd) given(con *console, registry *source.Registry, addresses
 	}
 	var list []givenAddress
 	for _, a := range addresses {
-		kinds := registry.Recognise(a)
-		if len(kinds) == 0 {
-			kinds = source.WholeInstance(a, extra)
-		}
+		kinds := registry.Candidates(a, "", extra)
 		if len(kinds) == 0 {
 			return nil, &backupError{exitUsage, fmt.Sprintf("%s: that is no address of a pad, a poll or a sheet", shownAddress(a))}
 		}

@@ -44,7 +44,7 @@ func (h *Hub) FindSources(ctx context.Context, c *havre.Caller, name string, dat
 		return "", invalid("it has %d addresses: give at most %d at a time", len(found), maxWishes)
 	}
 	for i := range found {
-		item, err := h.foundItem(c, found[i].Kinds, &sealedFound{Given: found[i].Address().URL}, nil)
+		item, err := h.foundItem(c, i, found[i].Kinds, &sealedFound{Given: found[i].Address().URL}, nil)
 		if err != nil {
 			return "", err
 		}
@@ -75,14 +75,8 @@ func (h *Hub) AddSources(ctx context.Context, c *havre.Caller, at *Spot, wishes 
 			}
 		}
 		wish := &foundWish{Folder: at.Folder.ID, Path: at.Path, Name: w.Name, How: SourceHow{Live: w.Live, Schedule: w.Schedule}}
-		kinds := source.Group(w.URL, w.Secrets)
-		if len(kinds) == 0 {
-			kinds = h.backups.registry.Recognise(w.URL)
-		}
-		if len(kinds) == 0 {
-			kinds = source.WholeInstance(w.URL, w.Secrets)
-		}
-		item, err := h.foundItem(c, kinds, &sealedFound{Given: w.URL, Secrets: revealed(&w.Secrets)}, wish)
+		kinds := h.backups.registry.Candidates(w.URL, w.Group, w.Secrets)
+		item, err := h.foundItem(c, i, kinds, &sealedFound{Given: w.URL, Secrets: revealed(&w.Secrets)}, wish)
 		if err != nil {
 			return "", err
 		}
@@ -137,8 +131,8 @@ func (h *Hub) addList(ctx context.Context, c *havre.Caller, items []store.Found)
 	return list, full(err)
 }
 
-// foundItem makes an item of what an address could be.
-func (h *Hub) foundItem(c *havre.Caller, kinds []source.Recognised, s *sealedFound, wish *foundWish) (*store.Found, error) {
+// foundItem makes an item of a list, at the index, of what an address could be.
+func (h *Hub) foundItem(c *havre.Caller, index int, kinds []source.Recognised, s *sealedFound, wish *foundWish) (*store.Found, error) {
 	s.Candidates, s.At = candidatesOf(kinds), h.now()
 	item := &store.Found{State: string(FoundChecking), Given: shownAddress(s.Given)}
 	var address source.Address
@@ -149,7 +143,7 @@ func (h *Hub) foundItem(c *havre.Caller, kinds []source.Recognised, s *sealedFou
 		address = s.Candidates[0].Address
 		item.Given = address.URL
 	}
-	item.Ask = mustAsk(s)
+	item.Ask = mustAsk(s) || wish == nil && index < maxLooks && len(s.Candidates) > 0
 	var err error
 	if item.Address, err = marshal(address); err != nil {
 		return nil, err
@@ -169,10 +163,18 @@ func marshal(v any) (string, error) {
 }
 
 // mustAsk says whether the form of an address leaves open what it is. The name of a document that is known by another address
-// only, as polls are by that of their administration, is known to the instance alone.
+// only, as polls are by that of their administration, is known to the instance alone; so is what a collection holds.
 func mustAsk(s *sealedFound) bool {
-	return len(s.Candidates) > 0 && (s.Candidates[0].Likelihood != source.Certain || s.Candidates[0].Secrets.Address != "" || s.Secrets.Address != "")
+	if len(s.Candidates) == 0 {
+		return false
+	}
+	first := &s.Candidates[0]
+	return first.Likelihood != source.Certain || first.Secrets.Address != "" || s.Secrets.Address != "" || first.Address.Collection != ""
 }
+
+// maxLooks is of how many addresses of a list that a person looks through the instance is asked whether there is such a
+// document at all, so that who mistyped learns it at once. An Etherpad counts such requests, as it does those for copies.
+const maxLooks = 20
 
 // shownAddress returns what may be shown of a text that is no known address: nothing of a user, a query, or what is
 // behind #, where secrets are.
@@ -273,7 +275,7 @@ func (h *Hub) CompleteFound(ctx context.Context, c *havre.Caller, list string, i
 		}
 		var err error
 		f.Sealed, err = h.vault.seal("found "+string(c.User), &s)
-		f.State, f.Reason, f.Said, f.Dropped, f.Ask = string(FoundChecking), "", "", false, mustAsk(&s)
+		f.State, f.Reason, f.Said, f.Dropped, f.Ask = string(FoundChecking), "", "", false, len(s.Candidates) > 0
 		return err
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"time"
@@ -69,7 +70,7 @@ func (b *backups) checkForms(ctx context.Context) (bool, error) {
 		if why == nil {
 			r = s.Candidates[0].recognised(&s.Secrets)
 		}
-		if err := b.settle(ctx, f, &r, why); err != nil {
+		if err := b.settle(ctx, f, &r, why, said{}); err != nil {
 			return false, err
 		}
 		b.tell()
@@ -89,7 +90,9 @@ func (b *backups) askInstances(ctx context.Context) (bool, error) {
 	for i := range waiting {
 		g.Go(func() error {
 			var err error
-			moved[i], err = b.askInstance(ctx, &waiting[i])
+			if moved[i], err = b.askInstance(ctx, &waiting[i]); moved[i] {
+				poke(b.lists) // somebody may have said meanwhile where it is to go
+			}
 			b.tell()
 			return err
 		})
@@ -105,7 +108,7 @@ const maxAsking = 10 * time.Minute
 func (b *backups) askInstance(ctx context.Context, f *store.Found) (bool, error) {
 	var s sealedFound
 	if err := b.hub.vault.open("found "+string(f.User), f.Sealed, &s); err != nil {
-		return true, b.settle(ctx, f, nil, err)
+		return true, b.settle(ctx, f, nil, err, said{})
 	}
 	var worst error
 	for i := range s.Candidates {
@@ -114,12 +117,12 @@ func (b *backups) askInstance(ctx context.Context, f *store.Found) (bool, error)
 		if !ok {
 			continue
 		}
-		got, err := p.Probe(ctx, b.theClient(), r)
-		if err == nil {
-			return true, b.settle(ctx, f, &got, nil)
-		}
+		got, told, err := b.ask(ctx, p, r, f.Index)
 		if ctx.Err() != nil {
 			return false, ctx.Err()
+		}
+		if err == nil {
+			return true, b.settle(ctx, f, &got, nil, told)
 		}
 		if worst == nil || reasonOf(worst) == source.ReasonForeign {
 			worst = err
@@ -131,7 +134,54 @@ func (b *backups) askInstance(ctx context.Context, f *store.Found) (bool, error)
 	if again := reasonOf(worst); (again == source.ReasonLimited || again == source.ReasonDown) && b.hub.now().Sub(s.At) < maxAsking {
 		return false, b.stillAsking(ctx, f, worst)
 	}
-	return true, b.settle(ctx, f, nil, worst)
+	return true, b.settle(ctx, f, nil, worst, said{})
+}
+
+// said is what is told of an address that is fine.
+type said struct {
+	reason source.Reason // that the instance does not answer now, and is asked again when it is backed up
+	text   string
+}
+
+// ask asks an instance what an address is, and whether there is anything at it.
+func (b *backups) ask(ctx context.Context, p source.Provider, r source.Recognised, index int) (source.Recognised, said, error) {
+	finder, finds := p.(source.Finder)
+	certain := r.Likelihood == source.Certain && r.Secrets.Address == "" && r.Address.Collection == ""
+	err := error(nil)
+	switch {
+	case !certain:
+		r, err = p.Probe(ctx, b.theClient(), r)
+	case !finds && index < maxLooks:
+		_, err = p.Probe(ctx, b.theClient(), r)
+	}
+	if err == nil && r.Address.Collection != "" {
+		return b.tryList(ctx, p, r)
+	}
+	if err == nil && finds && index < maxLooks && b.theClient().Spare(r.Address.Instance) {
+		certain, err = true, finder.Find(ctx, b.theClient(), r)
+	}
+	if e, ok := asSource(err); ok && certain && (e.Reason == source.ReasonDown || e.Reason == source.ReasonLimited) {
+		return r, said{e.Reason, e.Text}, nil // what it is, is known
+	}
+	return r, said{}, err
+}
+
+// tryList finds out whether what opens a collection is right, and how much is in it.
+func (b *backups) tryList(ctx context.Context, p source.Provider, r source.Recognised) (source.Recognised, said, error) {
+	lister, ok := p.(source.Lister)
+	if !ok {
+		return r, said{}, source.Errorf(source.ReasonForbidden, "documents of this kind cannot be listed")
+	}
+	var n int
+	err := guarded(func() error {
+		all, err := lister.List(ctx, b.theClient(), source.Document{Address: r.Address, Secrets: r.Secrets})
+		n = len(all)
+		return err
+	})
+	if n == 1 {
+		return r, said{text: "1 document"}, err
+	}
+	return r, said{text: fmt.Sprintf("%d documents", n)}, err
 }
 
 // stillAsking says of an item why it is not known yet what it is.
@@ -155,8 +205,9 @@ func reasonOf(err error) source.Reason {
 	return ""
 }
 
-// settle stores what was found out about an item: that it can be backed up as r, and whether it is, or why not.
-func (b *backups) settle(ctx context.Context, f *store.Found, r *source.Recognised, why error) error {
+// settle stores what was found out about an item: that it can be backed up as r, whether it is, and what is told of it; or why
+// not.
+func (b *backups) settle(ctx context.Context, f *store.Found, r *source.Recognised, why error, told said) error {
 	edit := func(into *store.Found) {}
 	if why != nil {
 		state, text := FoundNone, "it failed for a reason that is not known"
@@ -171,9 +222,12 @@ func (b *backups) settle(ctx context.Context, f *store.Found, r *source.Recognis
 			into.State, into.Reason, into.Said = string(state), string(reasonOf(why)), text
 		}
 	} else {
-		state, id, said, err := b.resolve(ctx, f, r)
+		state, id, text, err := b.resolve(ctx, f, r)
 		if ctx.Err() != nil {
 			return ctx.Err()
+		}
+		if text != "" {
+			told = said{text: text}
 		}
 		if err != nil { // it must not hold up those behind it
 			e, ok := asSource(oursOf(err))
@@ -181,7 +235,7 @@ func (b *backups) settle(ctx context.Context, f *store.Found, r *source.Recognis
 				b.log.LogAttrs(ctx, slog.LevelError, "a document was not added", slog.Any("error", err))
 				e = source.Errorf(source.ReasonOurs, "it failed on the server: the administrator finds why in the log")
 			}
-			state, said = FoundNone, e.Text
+			state, told = FoundNone, said{text: e.Text}
 		}
 		address, err := marshal(r.Address)
 		if err != nil {
@@ -194,7 +248,7 @@ func (b *backups) settle(ctx context.Context, f *store.Found, r *source.Recognis
 			return err
 		}
 		edit = func(into *store.Found) {
-			into.State, into.Reason, into.Said, into.Source = string(state), "", said, id
+			into.State, into.Reason, into.Said, into.Source = string(state), string(told.reason), told.text, id
 			into.Address, into.Given, into.Sealed, into.Ask = address, r.Address.URL, sealed, false
 			if state != FoundReady {
 				into.Wish = ""

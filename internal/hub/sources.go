@@ -144,6 +144,7 @@ type SourceFilter struct {
 // SourceWish is a document that a person wants to be backed up.
 type SourceWish struct {
 	URL      string // as the person has it, secrets included: it is taken apart before anything is kept
+	Group    string // of the instance or account at URL, only this group; mostly empty
 	Secrets  source.Secrets
 	Name     string // base of the names of its files; the document's title if it is empty
 	Live     bool
@@ -172,9 +173,9 @@ type Found struct {
 	Title   string // what the text called it, often empty
 	Address source.Address
 	State   FoundState
-	Reason  source.Reason
-	Text    string   // a sentence, names no secret
-	Source  SourceID // FoundKnown, FoundAdded
+	Reason  source.Reason // also of FoundReady and FoundAdded, where the instance does not answer now
+	Text    string        // a sentence, or how many documents it holds; names no secret
+	Source  SourceID      // FoundKnown, FoundAdded
 	Place   string   // FoundKnown and FoundAdded: FOLDER/PATH of that source
 	At      time.Time
 }

@@ -90,6 +90,14 @@ func (s shelves) Recognise(u *url.URL) source.Recognised {
 	}}
 }
 
+func (s shelves) Probe(ctx context.Context, c *source.Client, r source.Recognised) (source.Recognised, error) {
+	if r.Address.Collection == "" {
+		return s.Provider.Probe(ctx, c, r)
+	}
+	r.Likelihood = source.Certain
+	return r, nil
+}
+
 func (s shelves) List(ctx context.Context, c *source.Client, d source.Document) ([]source.Recognised, error) {
 	page := d.Address
 	page.URL = page.Instance + "/n/shelf"

@@ -133,6 +133,22 @@ func (c *Client) Ready(instance string) time.Time {
 	return later(h.free(), h.budget.Down)
 }
 
+// Spare says whether the instance takes a counted request that could as well be left out: what is left of its window is
+// more than half.
+func (c *Client) Spare(instance string) bool {
+	h := c.hostOf(instance)
+	if h == nil {
+		return true // the request says what is wrong
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	b, now := &h.budget, time.Now()
+	if now.Before(b.Paused) || now.Before(b.Down) {
+		return false
+	}
+	return !now.Before(b.Reset) || 2*(b.Remaining-h.counting) > b.Limit
+}
+
 // pausedFor says for how long jobs of an instance should wait, because their requests would. Where requests fail at once
 // nothing has to wait: neither for long pauses nor for an instance that did not answer, unless that was the first time.
 func (c *Client) pausedFor(instance string, now time.Time) time.Duration {

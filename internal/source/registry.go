@@ -51,12 +51,38 @@ func (r *Registry) Recognise(text string) []Recognised {
 	return list
 }
 
-// groupAddress is that of a group of pads, or of a pad in it.
-var groupAddress = regexp.MustCompile(`^(.*)/p/(g\.[A-Za-z0-9]{16})(?:(?:\$|%24)[^/]*)?/?$`)
+// Candidates takes an address apart as Recognise does, together with what it is given with. The root of an instance is nothing by
+// its form: a key of its API makes it all its pads, a user and password those of an account. group, which may be empty, says that
+// only a group of them is meant.
+func (r *Registry) Candidates(text, group string, s Secrets) []Recognised {
+	if group != "" {
+		return oneGroup(text, group, s)
+	}
+	if kinds := groupOf(text, s); len(kinds) > 0 {
+		return kinds
+	}
+	kinds := r.Recognise(text)
+	whole := wholeInstance(text, s)
+	switch {
+	case len(kinds) > 0 && (kinds[0].Likelihood == Certain || slices.ContainsFunc(kinds, func(k Recognised) bool { return k.Address.Kind == KindEtherpad })):
+		return kinds
+	case s.APIKey != "":
+		return slices.Concat(whole, kinds) // sheets and polls have no keys
+	}
+	return slices.Concat(kinds, whole)
+}
 
-// Group recognises a group of an Etherpad's pads by its address, or by that of a pad in it, given together with the key of
+var (
+	// groupAddress is that of a group of pads, or of a pad in it.
+	groupAddress = regexp.MustCompile(`^(.*)/p/(g\.[A-Za-z0-9]{16})(?:(?:\$|%24)[^/]*)?/?$`)
+	groupName    = regexp.MustCompile(`^g\.[A-Za-z0-9]{16}$`)
+	// accountGroup is what MyPads calls a group, in its addresses.
+	accountGroup = regexp.MustCompile(`^[A-Za-z0-9_-]{1,100}$`)
+)
+
+// groupOf recognises a group of an Etherpad's pads by its address, or by that of a pad in it, given together with the key of
 // the API, without which nobody can tell what else is in the group.
-func Group(text string, s Secrets) []Recognised {
+func groupOf(text string, s Secrets) []Recognised {
 	u, ok := parseAddress(text)
 	if !ok || s.APIKey == "" {
 		return nil
@@ -65,28 +91,46 @@ func Group(text string, s Secrets) []Recognised {
 	if m == nil {
 		return nil
 	}
-	root := u.Scheme + "://" + u.Host + m[1]
-	a := Address{Kind: KindEtherpad, Instance: root, Collection: "group " + m[2], URL: root + "/p/" + m[2]}
-	return []Recognised{{Address: a, Secrets: s, Likelihood: Possible}}
+	return collection(u.Scheme+"://"+u.Host+m[1], "group "+m[2], "/p/"+m[2], s)
 }
 
-// WholeInstance recognises the root of an Etherpad by what it is given with, for its address tells nothing: a key of its
-// API opens all pads, a user and password those that its plugin MyPads keeps for the account.
-func WholeInstance(text string, s Secrets) []Recognised {
+// oneGroup recognises a group by the root of its instance and its own name.
+func oneGroup(text, group string, s Secrets) []Recognised {
+	root, ok := instanceRoot(text)
+	switch {
+	case !ok:
+	case s.APIKey != "" && groupName.MatchString(group):
+		return collection(root, "group "+group, "/p/"+group, s)
+	case s.APIKey == "" && s.User != "" && s.Password != "" && accountGroup.MatchString(group):
+		return collection(root, "mypads "+group, "/mypads/?/mypads/group/"+group+"/view", s)
+	}
+	return nil
+}
+
+// wholeInstance recognises the root of an Etherpad by what it is given with: a key of its API opens all pads, a user and
+// password those that its plugin MyPads keeps for the account.
+func wholeInstance(text string, s Secrets) []Recognised {
+	root, ok := instanceRoot(text)
+	switch {
+	case !ok:
+	case s.APIKey != "":
+		return collection(root, "all", "/", s)
+	case s.User != "" && s.Password != "":
+		return collection(root, "mypads", "/mypads/", s)
+	}
+	return nil
+}
+
+func instanceRoot(text string) (string, bool) {
 	u, ok := parseAddress(text)
 	if !ok || u.RawQuery != "" || u.Fragment != "" {
-		return nil
+		return "", false
 	}
-	root := strings.TrimSuffix(u.Scheme+"://"+u.Host+u.EscapedPath(), "/")
-	a := Address{Kind: KindEtherpad, Instance: root, URL: root + "/"}
-	switch {
-	case s.APIKey != "":
-		a.Collection = "all"
-	case s.User != "" && s.Password != "":
-		a.Collection, a.URL = "mypads", root+"/mypads/"
-	default:
-		return nil
-	}
+	return strings.TrimSuffix(u.Scheme+"://"+u.Host+u.EscapedPath(), "/"), true
+}
+
+func collection(root, name, path string, s Secrets) []Recognised {
+	a := Address{Kind: KindEtherpad, Instance: root, Collection: name, URL: root + path}
 	return []Recognised{{Address: a, Secrets: s, Likelihood: Possible}}
 }
 

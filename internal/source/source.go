@@ -129,6 +129,13 @@ type Follower interface {
 	Follow(ctx context.Context, c *Client, d Document, alive func(), changed func(*Copy) error) error
 }
 
+// Finder is a provider whose Probe says nothing of the document itself, because that costs a request which instances count.
+type Finder interface {
+	Provider
+	// Find returns nil if the document is there, without fetching it: an error says what Fetch would. It must not create it.
+	Find(ctx context.Context, c *Client, r Recognised) error
+}
+
 // Lister is a provider that can say which documents a collection holds.
 type Lister interface {
 	Provider

@@ -388,20 +388,36 @@ func TestBackupSettings(t *testing.T) {
 	s.get("maelle", "/admin/settings").has(t, `href="/admin/settings/backups"`)
 }
 
-// TestBackupCollection: the page of a whole instance whose key is wrong asks for another key.
+// TestBackupCollection: a whole instance is added with a key that is right; when it is not any more, its page asks for another.
 func TestBackupCollection(t *testing.T) {
 	s := newBackupServer(t)
-	form := url.Values{"do": {"whole"}, "instance": {"https://pad.goulet.example"}, "key": {"s3cr3t-key"}, "place": {"Projets/Douarnenez"}}
-	if a := s.post("tom", "/backups/new", form); !listAddress.MatchString(a.Header.Get("Location")) {
-		t.Fatal(a.StatusCode, a.body)
-	}
-	var found hub.Source
-	s.until(func(list []hub.Source) bool {
-		if len(list) == 1 {
-			found = list[0]
+	add := func(key string) string {
+		form := url.Values{"do": {"whole"}, "instance": {"https://pad.goulet.example"}, "key": {key}, "place": {"Projets/Douarnenez"}}
+		a := s.post("tom", "/backups/new", form)
+		if !listAddress.MatchString(a.Header.Get("Location")) {
+			t.Fatal(a.StatusCode, a.body)
 		}
-		return found.ID != "" && !found.LastRun.IsZero()
-	})
+		return a.Header.Get("Location")
+	}
+	refused := add("s3cr3t-key")
+	add("right-key")
+	var found hub.Source
+	until := func(good func() bool) {
+		s.until(func(list []hub.Source) bool {
+			if len(list) == 1 {
+				found = list[0]
+			}
+			return found.ID != "" && !found.LastRun.IsZero() && good()
+		})
+	}
+	until(func() bool { return found.State == hub.SourceOK })
+	if list, err := s.hub.Found(t.Context(), s.caller("tom"), strings.TrimPrefix(refused, "/backups/new/")); err != nil || list.Items[0].State != hub.FoundNeeds {
+		t.Errorf("a wrong key: %+v, %v", list, err)
+	}
+	if err := s.hub.SetSource(t.Context(), s.caller("tom"), found.ID, hub.SourceChange{Secrets: &source.Secrets{APIKey: "s3cr3t-key"}}); err != nil {
+		t.Fatal(err)
+	}
+	until(func() bool { return found.State == hub.SourcePassword })
 	a := s.get("tom", "/backups/"+string(found.ID))
 	a.has(t, "Open the instance", "0 documents.", "Needs a password", `name="what" value="key"`)
 	if strings.Contains(a.body, "s3cr3t-key") {

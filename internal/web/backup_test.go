@@ -89,9 +89,12 @@ func (p *testInstances) Probe(ctx context.Context, _ *source.Client, r source.Re
 	return r, nil
 }
 
-// List lets nobody in.
-func (p *testInstances) List(context.Context, *source.Client, source.Document) ([]source.Recognised, error) {
-	return nil, source.Errorf(source.ReasonPassword, "the key is wrong")
+// List lets in who has the key, to nothing.
+func (p *testInstances) List(_ context.Context, _ *source.Client, d source.Document) ([]source.Recognised, error) {
+	if d.Secrets.APIKey == "right-key" {
+		return nil, nil
+	}
+	return nil, source.Errorf(source.ReasonPassword, "the instance does not accept the API key")
 }
 
 func (p *testInstances) Fetch(_ context.Context, _ *source.Client, d source.Document) (*source.Copy, error) {

@@ -176,6 +176,26 @@ func (*Provider) Probe(ctx context.Context, c *source.Client, r source.Recognise
 	return r, source.Errorf(source.ReasonForeign, "what answers at this address is not an Etherpad")
 }
 
+// Find implements source.Finder: only an export tells whether there is a pad.
+func (*Provider) Find(ctx context.Context, c *source.Client, r source.Recognised) error {
+	f := &fetch{ctx: ctx, client: c, document: source.Document{Address: r.Address, Secrets: r.Secrets}}
+	f.document.Address.Name = SanitiseName(r.Address.Name)
+	resp, err := f.export("txt", "")
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	switch {
+	case resp.StatusCode == http.StatusInternalServerError:
+		return nil // the pad is damaged there: what can be saved of it is
+	case resp.StatusCode != http.StatusOK:
+		return f.refusal(resp)
+	case mediaType(resp) != "text/plain":
+		return source.Errorf(source.ReasonForeign, "the instance answers with a page instead of the pad")
+	}
+	return nil
+}
+
 // corrected returns the address with the root of the instance that answered, which may be another after redirects.
 func corrected(r source.Recognised, answered *url.URL, path string) source.Recognised {
 	u := *answered
