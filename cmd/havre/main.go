@@ -46,11 +46,14 @@ type cli struct {
 	Invite inviteCmd `cmd:"" group:"server" help:"Make an invitation with which a user adds a device."`
 	Device deviceCmd `cmd:"" group:"server" help:"List and revoke devices."`
 
+	ImportSvnAccounts importSvnCmd   `cmd:"" group:"server" help:"Take over the people, groups and rights of a Subversion server."`
+	ExportAuthz       exportAuthzCmd `cmd:"" group:"server" help:"Write the rights for Subversion's own servers."`
+
 	Backup backupCmd `cmd:"" group:"alone" help:"Save pads, polls and sheets from any instance into a directory; no server is needed."`
 	Pad    padCmd    `cmd:"" group:"alone" help:"Look at the history of a saved pad, or bring it back to life."`
 	Poll   pollCmd   `cmd:"" group:"alone" help:"Bring a saved poll back to life."`
 	Sheet  sheetCmd  `cmd:"" group:"alone" help:"Bring a saved sheet back to life."`
-	Svn    svnCmd    `cmd:"" group:"alone" help:"Look at and verify Subversion repositories, without Subversion."`
+	Svn    svnCmd    `cmd:"" group:"alone" help:"Look at, verify and pack Subversion repositories, without Subversion."`
 
 	Join      joinCmd      `cmd:"" group:"client" help:"Make this machine a device of the person who was invited."`
 	Add       addCmd       `cmd:"" group:"client" help:"Keep a directory of this machine the same as a shared folder."`
