@@ -10,8 +10,8 @@ import (
 	"github.com/havre-cloud/havre/svn/svntest"
 )
 
-// TestPackedMeanwhile has svnadmin pack a repository that is open, whose revisions are partly in
-// caches, and goes on committing to it.
+// TestPackedMeanwhile has svnadmin and another process of ours pack a repository that is open, whose revisions
+// are partly in caches, and goes on committing to it.
 func TestPackedMeanwhile(t *testing.T) {
 	dir := create(t).Dir()
 	name := filepath.Join(dir, "db", "format")
@@ -22,19 +22,33 @@ func TestPackedMeanwhile(t *testing.T) {
 		t.Fatal(err)
 	}
 	r, idle := open(t, dir), open(t, dir)
-	text := func(rev svn.Revnum) string { return fmt.Sprintf("the contents of r%d\n", rev) }
+	want := []string{""} // the contents of f in each revision
 	base := svn.InvalidRevnum
-	for range 5 {
-		for range 4 {
-			base = commit(t, r, svn.Change{Op: svn.OpPut, Path: "f", Base: base, Content: content(text(max(base, 0) + 1))})
-		}
-		svntest.Run(t, "svnadmin", "pack", "-q", dir)
+	change := func() {
+		want = append(want, fmt.Sprintf("the contents of r%d\n", len(want)))
+		base = commit(t, r, svn.Change{Op: svn.OpPut, Path: "f", Base: base, Content: content(want[len(want)-1])})
 	}
-	base = commit(t, r, svn.Change{Op: svn.OpPut, Path: "f", Base: base, Content: content(text(base + 1))})
+	for i := range 5 {
+		for range 3 {
+			change()
+		}
+		if i%2 == 0 {
+			svntest.Run(t, "svnadmin", "pack", "-q", dir)
+		} else if _, err := open(t, dir).Pack(t.Context(), nil); err != nil {
+			t.Fatal(err)
+		}
+		// Those who wait are told of what others commit afterwards.
+		svntest.Run(t, "svnmucc", "-m", "", "propset", "p", fmt.Sprint(i), svntest.URL(dir, ""))
+		if rev, err := idle.Wait(t.Context(), base); err != nil || rev != base+1 {
+			t.Errorf("waited for r%d, want r%d, %v", rev, base+1, err)
+		}
+		want = append(want, want[len(want)-1])
+	}
+	change()
 	for rev := svn.Revnum(1); rev <= base; rev++ {
 		for _, repo := range []svn.Repository{r, idle} {
-			if got, want := string(svntest.ReadFile(t, repo, "f", rev)), text(rev); got != want {
-				t.Errorf("/f@%d is %q, want %q", rev, got, want)
+			if got := string(svntest.ReadFile(t, repo, "f", rev)); got != want[rev] {
+				t.Errorf("/f@%d is %q, want %q", rev, got, want[rev])
 			}
 			if _, err := repo.RevProps(t.Context(), rev); err != nil {
 				t.Error(err)
