@@ -1,6 +1,3 @@
-// Package radav reaches a Subversion repository over HTTP, as Apache's mod_dav_svn serves it from 1.7 on (HTTP protocol v2).
-//
-// Protocol: notes/http-and-webdav in the Subversion sources.
 package radav
 
 import (

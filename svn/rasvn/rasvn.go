@@ -1,8 +1,3 @@
-// Package rasvn reaches a Subversion repository over the protocol of svnserve: svn://, svn+ssh://, or
-// svnserve on a pair of pipes.
-//
-// Protocol: subversion/libsvn_ra_svn/protocol in the Subversion sources. Servers from 1.4 on are spoken to; what
-// newer ones can do is used where they announce it.
 package rasvn
 
 import (
