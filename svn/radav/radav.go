@@ -48,6 +48,7 @@ type Repository struct {
 
 	poller remote.Poller
 	author remote.Committer
+	nodes  remote.Nodes
 
 	litter   litter
 	tooLarge atomic.Int64 // bytes of a body that the server may not take, 0 if it took all

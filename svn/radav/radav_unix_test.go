@@ -115,8 +115,8 @@ func TestPeople(t *testing.T) {
 		words     string
 	}{
 		{"wrong password", a.url("repo"), radav.Options{User: "alice", Password: "2"}, svn.RefusedSignIn, "does not accept this name"},
-		{"no repository", a.url("nothing"), radav.Options{User: "alice", Password: "1"}, svn.RefusedOther, "there is no Subversion repository at"},
-		{"no Subversion", fmt.Sprintf("http://127.0.0.1:%d/", a.port), radav.Options{}, svn.RefusedOther, "there is no Subversion repository at"},
+		{"no repository", a.url("nothing"), radav.Options{User: "alice", Password: "1"}, svn.RefusedPlace, "there is no Subversion repository at"},
+		{"no Subversion", fmt.Sprintf("http://127.0.0.1:%d/", a.port), radav.Options{}, svn.RefusedPlace, "there is no Subversion repository at"},
 	} {
 		_, err := radav.Open(ctx, tt.url, tt.o)
 		requireRefused(t, tt.what, err, tt.kind, tt.words)

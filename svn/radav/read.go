@@ -162,6 +162,37 @@ func (r *Repository) Stat(ctx context.Context, path svn.Path, rev svn.Revnum) (*
 			return nil, err
 		}
 	}
+	nodes, err := r.statAll(ctx, []edit.Place{{Path: path, Rev: rev}})
+	if err != nil {
+		return nil, err
+	}
+	if nodes[0] == nil {
+		return nil, &svn.NotFoundError{Path: path, Rev: rev}
+	}
+	return nodes[0], nil
+}
+
+// statAll returns the nodes at the places, nil where nothing is.
+func (r *Repository) statAll(ctx context.Context, places []edit.Place) ([]*svn.Node, error) {
+	return r.nodes.All(ctx, places, r.askAll)
+}
+
+// askAll is statAll for what is not known. Several are asked for side by side.
+func (r *Repository) askAll(ctx context.Context, places []edit.Place) ([]*svn.Node, error) {
+	nodes := make([]*svn.Node, len(places))
+	err := each(ctx, len(places), func(ctx context.Context, i int) error {
+		n, err := r.ask(ctx, places[i].Path, places[i].Rev)
+		if _, missing := errors.AsType[*svn.NotFoundError](err); missing {
+			return nil
+		}
+		nodes[i] = n
+		return err
+	})
+	return nodes, err
+}
+
+// ask asks for one node.
+func (r *Repository) ask(ctx context.Context, path svn.Path, rev svn.Revnum) (*svn.Node, error) {
 	var n *svn.Node
 	err := r.propfind(ctx, r.at(path, rev), "0", allProps, func(res *resource) (err error) {
 		n, err = res.node(path)
@@ -174,20 +205,6 @@ func (r *Repository) Stat(ctx context.Context, path svn.Path, rev svn.Revnum) (*
 		return nil, r.named(ctx, err, path, rev)
 	}
 	return n, nil
-}
-
-// statAll returns the nodes at the places, nil where nothing is. Several are asked for side by side.
-func (r *Repository) statAll(ctx context.Context, places []edit.Place) ([]*svn.Node, error) {
-	nodes := make([]*svn.Node, len(places))
-	err := each(ctx, len(places), func(ctx context.Context, i int) error {
-		n, err := r.Stat(ctx, places[i].Path, places[i].Rev)
-		if _, missing := errors.AsType[*svn.NotFoundError](err); missing {
-			return nil
-		}
-		nodes[i] = n
-		return err
-	})
-	return nodes, err
 }
 
 // atOnce is how many questions are asked side by side.

@@ -48,6 +48,7 @@ type Repository struct {
 
 	poller remote.Poller
 	author remote.Committer
+	nodes  remote.Nodes
 
 	mu     sync.Mutex
 	idle   []*session

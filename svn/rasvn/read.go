@@ -90,6 +90,11 @@ func (r *Repository) Stat(ctx context.Context, path svn.Path, rev svn.Revnum) (*
 
 // statAll returns the nodes at the places, nil where nothing is, with their properties and checksums.
 func (r *Repository) statAll(ctx context.Context, places []edit.Place) ([]*svn.Node, error) {
+	return r.nodes.All(ctx, places, r.askAll)
+}
+
+// askAll is statAll for what is not known.
+func (r *Repository) askAll(ctx context.Context, places []edit.Place) ([]*svn.Node, error) {
 	nodes := make([]*svn.Node, len(places))
 	err := r.do(ctx, func(s *session) error {
 		if err := s.stats(ctx, places, nodes); err != nil {
