@@ -2,6 +2,11 @@
 // the Repository interface behind which every kind of repository stands, on the local disk
 // (svn/fsfs) or on a server.
 //
+// A program opens one with fsfs.Open (a directory), rasvn.Open (svn://, svn+ssh://) or radav.Open (http://,
+// https://) and does the same with each: Youngest is where it begins, a revision never changes, Log tells what
+// came since another, Walk, List, Stat and Open read a revision, Commit makes the next one, and Wait blocks
+// until there is one. Errors are told apart by type, with errors.As; those of this package mean the same everywhere.
+//
 // The package does no I/O. Its words are Subversion's own (node, revision, youngest, copyfrom,
 // revprop), so that its documents can be read beside the code. Everything under svn/ imports
 // nothing from the rest of havre.
