@@ -24,7 +24,8 @@ type Spot struct {
 	Node   *Entry // nil for the folder itself
 	ID     string // another one when anything at or below the place is another; "" if nobody knows
 
-	v *view
+	v      *view
+	absent bool // the folder lies in a directory that is not there
 }
 
 // Scope is that of the folder.
@@ -95,7 +96,8 @@ func (h *Hub) Spot(ctx context.Context, c *havre.Caller, folder string, p svn.Pa
 		return nil, explain(err, p)
 	}
 	if n == nil {
-		if p == "" { // a folder that lies in a directory which is not there
+		if p == "" {
+			at.absent = true
 			return at, nil
 		}
 		return nil, missing
@@ -103,7 +105,8 @@ func (h *Hub) Spot(ctx context.Context, c *havre.Caller, folder string, p svn.Pa
 	if !v.reach.sees(v.inFolder(p), n.Kind == svn.KindDir) {
 		return nil, missing
 	}
-	at.ID = n.ID
+	// Servers give nodes no ID, but the revision in which a directory was created is that of the last change in it.
+	at.ID = cmp.Or(n.ID, fmt.Sprintf("%s@%d", n.Path, n.CreatedRev))
 	if p != "" {
 		if at.Node, err = v.browse(ctx, n, at.Rev); err != nil {
 			return nil, explain(err, p)
@@ -137,7 +140,7 @@ const maxCounted = 500
 func (h *Hub) Entries(ctx context.Context, at *Spot) ([]*Entry, error) {
 	v := at.v
 	var all []*Entry
-	if at.Path == "" && at.ID == "" {
+	if at.absent {
 		return nil, nil
 	}
 	dirs := 0

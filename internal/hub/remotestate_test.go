@@ -60,8 +60,13 @@ func TestRemoteState(t *testing.T) {
 		t.Fatal(err)
 	}
 	state("")
-	if _, err := w.Spot(t.Context(), ada, "Plans", "trunk", svn.InvalidRevnum); err != nil {
-		t.Error(err)
+	at := ok(w.Spot(t.Context(), ada, "Plans", "", svn.InvalidRevnum))(t)
+	if all := ok(w.Entries(t.Context(), at))(t); len(all) != 1 || all[0].Name != "trunk" {
+		t.Errorf("in the folder is %+v", all)
+	}
+	run(t, "svn", "mkdir", "-q", "-m", "deeper", "file://"+s.repo+"/trunk/d")
+	if now := ok(w.Spot(t.Context(), ada, "Plans", "", svn.InvalidRevnum))(t); now.ID == at.ID {
+		t.Error("a change below a directory does not show in its ID")
 	}
 	wantCode(t, a.ChangeRemoteLogin(t.Context(), "Own", func(*RemoteLogin) {}), havre.CodeInvalid)
 }

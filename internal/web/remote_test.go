@@ -2,6 +2,8 @@ package web
 
 import (
 	"fmt"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -81,12 +83,21 @@ func (s *subversion) stop() {
 	_ = s.cmd.Wait()
 }
 
+// newForeignTLS returns the address of a server with a certificate that nobody vouches for, and nothing behind it.
+func newForeignTLS(t *testing.T) string {
+	t.Helper()
+	s := httptest.NewUnstartedServer(http.NotFoundHandler())
+	s.Config.ErrorLog = log.New(io.Discard, "", 0) // that the certificate is refused is the test
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	return s.URL
+}
+
 // TestRemoteFolderForm: each thing that can be wrong is said in its place, and what was typed stays.
 func TestRemoteFolderForm(t *testing.T) {
 	s := newTestServer(t)
 	far := newSubversion(t)
-	tls := httptest.NewTLSServer(http.NotFoundHandler())
-	t.Cleanup(tls.Close)
+	tls := newForeignTLS(t)
 	form := func(dir, user, password string, more ...string) url.Values {
 		v := url.Values{"dir": {dir}, "user": {user}, "password": {password}, "name": {"Plans"}}
 		for i := 0; i < len(more); i += 2 {
@@ -113,8 +124,8 @@ func TestRemoteFolderForm(t *testing.T) {
 		{"no such directory", form("/nowhere/at/all", "", ""), "dir", "cannot be read by the server"},
 		{"root", form(far.url, "havre", "secret", "root", "a//b"), "root", "cannot be a directory"},
 		{"no name for it", form(far.url, "havre", "secret", "name", ""), "name", "is empty"},
-		{"certificate", form(tls.URL+"/svn/plans", "havre", "secret"), "", "Is this really 127.0.0.1"},
-		{"accepted", form(tls.URL+"/svn/plans", "havre", "secret", "accept", "00"), "", "not the one that was accepted"},
+		{"certificate", form(tls+"/svn/plans", "havre", "secret"), "", "Is this really 127.0.0.1"},
+		{"accepted", form(tls+"/svn/plans", "havre", "secret", "accept", "00"), "", "not the one that was accepted"},
 	} {
 		a := s.post("maelle", "/admin/folders/adopt", test.form)
 		if a.StatusCode != http.StatusUnprocessableEntity || !strings.Contains(a.body, test.words) {
@@ -137,10 +148,10 @@ func TestRemoteFolderForm(t *testing.T) {
 		}
 	}
 	// The certificate that is shown can be accepted; there is no repository behind it.
-	body := s.post("maelle", "/admin/folders/adopt", form(tls.URL+"/svn/plans", "havre", "secret")).body
+	body := s.post("maelle", "/admin/folders/adopt", form(tls+"/svn/plans", "havre", "secret")).body
 	_, key, _ := strings.Cut(body, `name="accept" value="`)
 	key, _, _ = strings.Cut(key, `"`)
-	a := s.post("maelle", "/admin/folders/adopt", form(tls.URL+"/svn/plans", "havre", "secret", "accept", key))
+	a := s.post("maelle", "/admin/folders/adopt", form(tls+"/svn/plans", "havre", "secret", "accept", key))
 	if !strings.Contains(a.body, "there is no Subversion repository") || !strings.Contains(a.body, `name="accepted" value="`+key) {
 		t.Errorf("with the key %s: %d", key, a.StatusCode)
 	}
