@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -139,68 +138,6 @@ func TestPackInParts(t *testing.T) {
 	svntest.SameDump(t, "packed", dir, made.Dir())
 	for rev, err := range verify(t, dir) {
 		t.Errorf("r%d: %v", rev, err)
-	}
-}
-
-// TestPackRefuses gives Pack what it must not touch.
-func TestPackRefuses(t *testing.T) {
-	for _, l := range layouts {
-		if l.name != "format 3" && l.name != "format 8, linear" {
-			continue
-		}
-		dir := svntest.Create(t, layoutArgs(l.args, l.edit)...)
-		editFormat(t, dir, l.edit)
-		_, err := open(t, dir).Pack(t.Context(), nil)
-		if bad, ok := errors.AsType[*fsfs.FormatError](err); !ok || !strings.Contains(bad.Error(), "svnadmin") {
-			t.Errorf("%s: got %v", l.name, err)
-		}
-	}
-	for _, name := range []string{"revs/0/2", "revprops/0/2", "revs/0/1"} {
-		dir := filepath.Join(t.TempDir(), "damaged")
-		copyTree(t, packCrashRepository(t, "8\nlayout sharded 3\naddressing physical\n"), dir)
-		file := filepath.Join(dir, "db", filepath.FromSlash(name))
-		data, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		replaceFile(t, file, data[:len(data)-2])
-		_, err = open(t, dir).Pack(t.Context(), nil)
-		if bad, ok := errors.AsType[*fsfs.CorruptError](err); !ok || bad.File != "db/"+name {
-			t.Errorf("with %s damaged: got %v", name, err)
-		}
-		if packs := glob(t, dir, "*/*.pack"); len(packs) > 0 {
-			t.Errorf("with %s damaged there are %v", name, packs)
-		}
-	}
-}
-
-// TestPackDamaged changes a bit in each item of a revision with an index. What is not as its checksum says
-// stays as it is.
-func TestPackDamaged(t *testing.T) {
-	made := create(t)
-	h := svntest.RandomHistory(t, 611, 3)
-	h.Apply(t, made)
-	dir := svntest.Reshard(t, made.Dir(), 2)
-	name := filepath.Join(dir, "db", "revs", "0", "1")
-	good, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := range 40 {
-		bad := slices.Clone(good)
-		at := i * len(bad) / 40
-		bad[at] ^= 0x20
-		replaceFile(t, name, bad)
-		for _, batch := range []int64{1, 1 << 20} {
-			_, err := open(t, dir).PackIn(t.Context(), batch)
-			if bad, ok := errors.AsType[*fsfs.CorruptError](err); !ok || bad.File != "db/revs/0/1" {
-				t.Fatalf("with byte %d changed and %d bytes at once: %v", at, batch, err)
-			}
-		}
-	}
-	replaceFile(t, name, good)
-	if got, err := open(t, dir).Pack(t.Context(), nil); err != nil || got.Shards != 2 {
-		t.Errorf("mended: %+v, %v", got, err)
 	}
 }
 

@@ -20,6 +20,8 @@ const (
 	maxRevProps = 64 << 20
 	// maxRevPropPack bounds a pack of them.
 	maxRevPropPack = 256 << 20
+	// revPropTries is how often a file that is gone is looked for again, as libsvn does.
+	revPropTries = 10
 )
 
 // RevProps implements svn.Repository.
@@ -42,14 +44,25 @@ func (r *Repository) revProps(rev svn.Revnum) (svn.Props, error) {
 		} else {
 			p, err = r.plainRevProps(f, rev)
 		}
-		if err == nil || try == 10 || !errors.Is(err, fs.ErrNotExist) {
+		if err == nil || !errors.Is(err, fs.ErrNotExist) {
 			return p, err
+		}
+		if missing, ok := errors.AsType[*fs.PathError](err); ok && try == revPropTries {
+			return nil, &CorruptError{File: r.inRepository(missing.Path), Want: fmt.Sprintf("the properties of r%d", rev), Got: "no such file"}
 		}
 		// Somebody may be packing, or writing the pack anew.
 		if err := r.readMinUnpacked(); err != nil {
 			return nil, err
 		}
 	}
+}
+
+// inRepository returns the name of a file as errors have it: relative to the repository, with slashes.
+func (r *Repository) inRepository(name string) string {
+	if rel, err := filepath.Rel(r.dir, name); err == nil {
+		name = rel
+	}
+	return filepath.ToSlash(name)
 }
 
 func (r *Repository) plainRevProps(f format, rev svn.Revnum) (svn.Props, error) {

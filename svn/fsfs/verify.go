@@ -142,7 +142,11 @@ func (r *Repository) verifyItems(ctx context.Context, rev svn.Revnum) error {
 				continue // it began in the page before
 			}
 			if e.kind == itemUnused && e.offset == covered {
-				covered = min(covered+e.size, f.end) // up to the end of a page, which the last one has not
+				end := covered + min(e.size, f.end-covered) // up to the end of a page, which the last one has not
+				if err := f.verifyUnused(covered, end, buf); err != nil {
+					return err
+				}
+				covered = end
 				continue
 			}
 			if e.offset != covered || e.size > f.end-e.offset {
@@ -156,6 +160,21 @@ func (r *Repository) verifyItems(ctx context.Context, rev svn.Revnum) error {
 	}
 	if covered < f.end {
 		return f.corrupt(covered, "an item in the index", "none")
+	}
+	return nil
+}
+
+// verifyUnused checks that the bytes between two items are zero: nothing else says that they are whole.
+func (f *revFile) verifyUnused(at, end int64, buf []byte) error {
+	for at < end {
+		n := min(int64(len(buf)), end-at)
+		if _, err := f.file.ReadAt(buf[:n], at); err != nil {
+			return f.readError(at, err)
+		}
+		if i := bytes.IndexFunc(buf[:n], func(c rune) bool { return c != 0 }); i >= 0 {
+			return f.corrupt(at+int64(i), "0 between two items", fmt.Sprintf("%#x", buf[i]))
+		}
+		at += n
 	}
 	return nil
 }
