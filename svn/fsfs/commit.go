@@ -146,6 +146,9 @@ func (r *Repository) refresh() (svn.Revnum, error) {
 		err = &FormatError{Dir: r.dir, Reason: fmt.Sprintf("its youngest revision went back from r%d to r%d "+
 			"(restored from a backup?): open it again", seen, youngest)}
 	}
+	if unpacked := svn.Revnum(r.minUnpacked.Load()); err == nil && unpacked > youngest+1 {
+		err = &CorruptError{File: "db/current", Want: fmt.Sprintf("r%d or higher, because r%d is packed", unpacked-1, unpacked-1), Got: fmt.Sprintf("r%d", youngest)}
+	}
 	return youngest, err
 }
 
@@ -290,29 +293,6 @@ func (g *group) releaseFiles() {
 		f.release()
 	}
 	g.files = nil
-}
-
-// removeUnborn removes revisions above the youngest: what a crash between renaming their files
-// and moving db/current left. libsvn would stumble over their properties.
-func (r *Repository) removeUnborn(f format, youngest svn.Revnum) error {
-	for rev := youngest + 1; ; rev++ {
-		found := false
-		for _, dir := range []string{"revprops", "revs"} {
-			err := os.Remove(r.db(f.revPath(dir, rev)))
-			if err == nil {
-				found = true
-			} else if !errors.Is(err, fs.ErrNotExist) {
-				return err
-			}
-		}
-		// Both files of one may be missing after a loss of power, but not of a whole group.
-		if !found && rev > youngest+maxGroup {
-			return nil
-		}
-		if !found && r.swept.Load() {
-			return nil
-		}
-	}
 }
 
 // publish makes the revisions durable, and then visible all at once. When it returns an error other than
