@@ -3,6 +3,7 @@
 package radav_test
 
 import (
+	"bytes"
 	"crypto/md5"
 	"crypto/sha1"
 	"crypto/tls"
@@ -278,4 +279,20 @@ func TestClientCertificate(t *testing.T) {
 		t.Errorf("the author is %q", author)
 	}
 	judge(t, dir)
+}
+
+// TestHistory makes random histories through Apache, and reads such that svnadmin has made.
+func TestHistory(t *testing.T) {
+	a := startApache(t, "", "")
+	for name, h := range map[string]*svntest.History{"plain": svntest.RandomHistory(t, 51, 12), "rewrites": svntest.RandomRewrites(t, 52, 10)} {
+		t.Run(name, func(t *testing.T) {
+			dir, loaded := a.create(name), a.create(name+"-loaded")
+			svntest.RunIn(t, bytes.NewReader(h.Dump(t)), "svnadmin", "load", "-q", "--no-flush-to-disk", loaded)
+			a.own()
+			h.Apply(t, open(t, a.url(name), radav.Options{}))
+			svntest.SameHistory(t, dir, loaded)
+			h.Check(t, open(t, a.url(name+"-loaded"), radav.Options{}))
+			judge(t, dir)
+		})
+	}
 }

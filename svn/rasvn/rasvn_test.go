@@ -59,3 +59,16 @@ func judge(t *testing.T, dir string) {
 		t.Errorf("%s: transactions were left behind:\n%s", dir, left)
 	}
 }
+
+// TestHistory makes random histories through svnserve, and reads such that svnadmin has made.
+func TestHistory(t *testing.T) {
+	for name, h := range map[string]*svntest.History{"plain": svntest.RandomHistory(t, 51, 12), "rewrites": svntest.RandomRewrites(t, 52, 10)} {
+		t.Run(name, func(t *testing.T) {
+			dir, loaded := svntest.Create(t), h.Load(t)
+			hook(t, dir, "pre-revprop-change", `[ "$4" = svn:author ]`)
+			h.Apply(t, pipes(t, dir, rasvn.Options{}))
+			svntest.SameHistory(t, dir, loaded)
+			h.Check(t, pipes(t, loaded, rasvn.Options{}))
+		})
+	}
+}

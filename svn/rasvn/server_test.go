@@ -166,7 +166,7 @@ func TestPeople(t *testing.T) {
 		{"wrong password", "repository", rasvn.Options{User: "alice", Password: "1"}, svn.RefusedSignIn, "Password incorrect"},
 		{"nobody of that name", "repository", rasvn.Options{User: "carol", Password: "1"}, svn.RefusedSignIn, "Username not found"},
 		{"no name", "repository", rasvn.Options{}, svn.RefusedSignIn, "a name and a password are needed"},
-		{"no repository", "nothing", rasvn.Options{}, svn.RefusedOther, "there is no repository at"},
+		{"no repository", "nothing", rasvn.Options{}, svn.RefusedPlace, "there is no repository at"},
 	} {
 		_, err := rasvn.Open(ctx, s.url(tt.url), tt.o)
 		requireRefused(t, tt.what, err, tt.kind, tt.words)
