@@ -1,18 +1,13 @@
 package main
 
 import (
-	"bufio"
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-
-	"golang.org/x/term"
 
 	"github.com/havre-cloud/havre/internal/source"
 )
@@ -54,14 +49,14 @@ type backupFlags struct {
 type backupSaveCmd struct {
 	homeFlag
 	backupFlags
-	Args     []string `arg:"" name:"address|dir" help:"Addresses of pads, polls and sheets, and last the directory. Without addresses, what the directory holds is brought up to date."`
-	From     []string `type:"path" placeholder:"FILE" help:"Take addresses out of a text, mail, page, bookmark export, places.sqlite, table or earlier backup; - for standard input."`
-	Watch    bool     `help:"Go on, and look at each document again: in minutes while it changes, in days when it sleeps."`
-	Live     bool     `help:"Follow documents as they are written, where their instance can tell. Goes on as --watch does."`
-	Password bool     `help:"The addresses given need a password: it is asked for, or read from standard input or from HAVRE_BACKUP_PASSWORD."`
-	User     string   `placeholder:"NAME" help:"Name for the password, where the instance asks for both."`
-	Accept   []string `placeholder:"ADDRESS" help:"Take the next copy of a document for good though it looks suspect."`
-	Forget   []string `placeholder:"ADDRESS" help:"Save a document no longer. Its files stay."`
+	secretFlags
+	Args   []string `arg:"" name:"address|dir" help:"Addresses of pads, polls and sheets, and last the directory. Without addresses, what the directory holds is brought up to date."`
+	From   []string `type:"path" placeholder:"FILE" help:"Take addresses out of a text, mail, page, bookmark export, places.sqlite, table or earlier backup; - for standard input."`
+	Watch  bool     `help:"Go on, and look at each document again: in minutes while it changes, in days when it sleeps."`
+	Live   bool     `help:"Follow documents as they are written, where their instance can tell. Goes on as --watch does."`
+	Group  string   `placeholder:"GROUP" help:"Of an Etherpad or account, only this group of pads."`
+	Accept []string `placeholder:"ADDRESS" help:"Take the next copy of a document for good though it looks suspect."`
+	Forget []string `placeholder:"ADDRESS" help:"Save a document no longer. Its files stay."`
 }
 
 // Help is the text below the usage.
@@ -71,10 +66,10 @@ func (backupSaveCmd) Help() string {
 index.csv in the directory list them. A good copy is never replaced by a bad one: what is gone stays, and
 what was emptied or replaced is kept apart under another name. Files that you change are kept, too.
 
-Secrets (passwords, addresses with which polls are administered) are kept encrypted in your own
-directory of havre, never in DIR. An Etherpad's address with its API key in HAVRE_BACKUP_API_KEY saves all its
-pads, with --user and --password those of an account of MyPads, a group's address with a session in
-HAVRE_BACKUP_SESSION the pads of the group.
+Secrets (passwords, keys, addresses with which polls are administered) are kept encrypted in your own
+directory of havre, never in DIR. An Etherpad's address with the key of its API saves all its pads, those
+that come later too; with --user and --password those of an account of MyPads. --group takes one group of
+them. The private pads of a group can also be read with a session in HAVRE_BACKUP_SESSION.
 
 Examples:
 
@@ -82,6 +77,7 @@ Examples:
     havre backup --from bookmarks.html --from mail.eml ~/Pads
     havre backup ~/Pads                     # all of it again, for cron
     havre backup ~/Pads --watch --live
+    havre backup https://pads.example.org --api-key-file APIKEY.txt ~/Pads
 
 ` + backupExitCodes
 }
@@ -148,11 +144,22 @@ type givenAddress struct {
 // given returns what the command line names, with secrets.
 func (c *backupSaveCmd) given(con *console, registry *source.Registry, addresses []string) ([]givenAddress, error) {
 	extra, err := c.secrets(con)
+	if err == nil {
+		err = oneInstance(extra, addresses)
+	}
+	if err == nil && c.Group != "" && len(addresses) != 1 {
+		err = &backupError{exitUsage, "--group is for one address, that of its instance"}
+	}
 	if err != nil {
 		return nil, err
 	}
 	var list []givenAddress
 	for _, a := range addresses {
+		if c.Group != "" {
+			if a, err = groupAddress(registry, a, c.Group, extra); err != nil {
+				return nil, err
+			}
+		}
 		kinds := registry.Candidates(a, "", extra)
 		if len(kinds) == 0 {
 			return nil, &backupError{exitUsage, fmt.Sprintf("%s: that is no address of a pad, a poll or a sheet", shownAddress(a))}
@@ -178,19 +185,6 @@ func (c *backupSaveCmd) given(con *console, registry *source.Registry, addresses
 		fmt.Fprintln(con.err, "havre: no address of a pad, a poll or a sheet was found")
 	}
 	return list, nil
-}
-
-// secrets returns those that come with the command.
-func (c *backupSaveCmd) secrets(con *console) (source.Secrets, error) {
-	s := source.Secrets{
-		User: c.User, APIKey: source.Secret(os.Getenv("HAVRE_BACKUP_API_KEY")), Session: source.Secret(os.Getenv("HAVRE_BACKUP_SESSION")),
-	}
-	if !c.Password {
-		return s, nil
-	}
-	password, err := readPassword(con)
-	s.Password = source.Secret(password)
-	return s, err
 }
 
 // change applies what the command line says to what is known of the directory.
@@ -241,30 +235,6 @@ func findIn(con *console, registry *source.Registry, name string) ([]source.Foun
 		return nil, fmt.Errorf("read standard input: %w", err)
 	}
 	return registry.Find("standard input", data), nil
-}
-
-// readPassword returns the password, which is not on the command line for others on the machine to see.
-func readPassword(con *console) (string, error) {
-	if p := os.Getenv("HAVRE_BACKUP_PASSWORD"); p != "" {
-		return p, nil
-	}
-	if f, ok := con.in.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		fmt.Fprint(con.err, "Password: ")
-		p, err := term.ReadPassword(int(f.Fd()))
-		fmt.Fprintln(con.err)
-		if err != nil {
-			return "", fmt.Errorf("read the password: %w", err)
-		}
-		return string(p), nil
-	}
-	line, err := bufio.NewReader(io.LimitReader(con.in, 4096)).ReadString('\n')
-	if err != nil && !errors.Is(err, io.EOF) {
-		return "", fmt.Errorf("read the password: %w", err)
-	}
-	if line = strings.TrimRight(line, "\r\n"); line == "" {
-		return "", &backupError{exitUsage, "the password is missing: give it on standard input or in HAVRE_BACKUP_PASSWORD"}
-	}
-	return line, nil
 }
 
 // shownAddress returns an address without what may be secret in it.

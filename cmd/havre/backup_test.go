@@ -162,7 +162,7 @@ func TestBackupTakesAddressesOutOfFiles(t *testing.T) {
 func TestBackupKeepsSecretsOutOfTheDirectory(t *testing.T) {
 	n := newNotesBackup(t)
 	n.instance.Set("one", "One")
-	text, code := n.run(t.Context(), backupSaveCmd{Password: true, User: "ada"}, "/n/one?key=secret-key")
+	text, code := n.run(t.Context(), backupSaveCmd{secretFlags: secretFlags{Password: true, User: "ada"}}, "/n/one?key=secret-key")
 	want(t, text, code, exitOK, "1 new")
 	for _, dir := range []string{n.dir, n.home} {
 		err := fs.WalkDir(os.DirFS(dir), ".", func(path string, d fs.DirEntry, err error) error {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -40,6 +39,8 @@ Examples:
 
     havre source add https://pads.example.org/p/minutes --into Team/Pads --live
     havre source add --from bookmarks.html --into Team/Pads
+    havre source add https://pads.example.org --api-key-file APIKEY.txt --into Team/Pads
+    havre source add https://pads.example.org --user ada --password --group minutes-7aq --into Team/Pads
     havre source list Team
     havre source check Team/Pads
     havre source show https://pads.example.org/p/minutes
@@ -64,28 +65,13 @@ func (f *homeFlag) withServer(do func(*apiclient.Client) error) error {
 	return do(remote)
 }
 
-// sourceSecrets are the flags with which secrets are given.
-type sourceSecrets struct {
-	User     string `placeholder:"NAME" help:"Name for the password, where the instance asks for both."`
-	Password bool   `help:"A password is needed: it is asked for, or read from standard input or from HAVRE_BACKUP_PASSWORD."`
-}
-
 // read returns the secrets, with those of the environment; nil if there are none.
-func (s *sourceSecrets) read(con *console) (*havrev1.SourceSecrets, error) {
-	secrets := source.Secrets{
-		User: s.User, Session: source.Secret(os.Getenv("HAVRE_BACKUP_SESSION")), APIKey: source.Secret(os.Getenv("HAVRE_BACKUP_API_KEY")),
+func (f *secretFlags) read(con *console) (*source.Secrets, error) {
+	s, err := f.secrets(con)
+	if err != nil || s == (source.Secrets{}) {
+		return nil, err
 	}
-	if s.Password {
-		p, err := readPassword(con)
-		if err != nil {
-			return nil, err
-		}
-		secrets.Password = source.Secret(p)
-	}
-	if secrets == (source.Secrets{}) {
-		return nil, nil //nolint:nilnil // none were given
-	}
-	return wire.Secrets(&secrets), nil
+	return &s, nil
 }
 
 // parseSchedule reads how often a document is looked at, in seconds; 0 is adaptive.
@@ -109,11 +95,12 @@ func parseSchedule(word string) (int64, error) {
 
 type sourceAddCmd struct {
 	homeFlag
-	sourceSecrets
+	secretFlags
 	Addresses []string `arg:"" optional:"" name:"address" help:"Addresses of pads, polls, sheets, or of groups and instances full of them."`
 	Into      string   `required:"" placeholder:"FOLDER/PATH" help:"The shared folder and the directory in it."`
 	From      []string `type:"path" placeholder:"FILE" help:"Take addresses out of a text, mail, page, bookmark export, places.sqlite, table or earlier backup; - for standard input."`
 	Name      string   `placeholder:"NAME" help:"Name of the files, without extension; by the document's title if nothing is said."`
+	Group     string   `placeholder:"GROUP" help:"Of an Etherpad or account, only this group of pads."`
 	Live      bool     `help:"Follow the document as it is written, where its instance can tell."`
 	Schedule  string   `default:"adaptive" placeholder:"WHEN" help:"How often to look: adaptive, hourly, daily, weekly, or a time as in 30m (default: ${default})."`
 }
@@ -160,13 +147,26 @@ func (c *sourceAddCmd) wishes(con *console) ([]*havrev1.SourceWish, error) {
 		return nil, err
 	}
 	var list []*havrev1.SourceWish
-	add := func(url string, secrets *havrev1.SourceSecrets) {
-		list = append(list, &havrev1.SourceWish{Url: url, Secrets: secrets, Name: c.Name, Live: c.Live, Schedule: schedule})
+	add := func(url string, secrets *source.Secrets) {
+		w := &havrev1.SourceWish{Url: url, Name: c.Name, Live: c.Live, Schedule: schedule}
+		if secrets != nil {
+			w.Secrets = wire.Secrets(secrets)
+		}
+		list = append(list, w)
+	}
+	registry := source.NewRegistry(providers()...)
+	if secrets != nil {
+		err = oneInstance(*secrets, c.Addresses)
+	}
+	if err == nil && c.Group != "" {
+		err = c.meanGroup(registry, secrets)
+	}
+	if err != nil {
+		return nil, err
 	}
 	for _, a := range c.Addresses {
 		add(a, secrets)
 	}
-	registry := source.NewRegistry(providers()...)
 	for _, name := range c.From {
 		found, err := findIn(con, registry, name)
 		if err != nil {
@@ -175,7 +175,7 @@ func (c *sourceAddCmd) wishes(con *console) ([]*havrev1.SourceWish, error) {
 		for i := range found {
 			r := &found[i].Kinds[0]
 			// An address that may do more than read is the one that the server has to see: the other may be a guess.
-			add(cmp.Or(r.Secrets.Address.Reveal(), r.Address.URL), wire.Secrets(&r.Secrets))
+			add(cmp.Or(r.Secrets.Address.Reveal(), r.Address.URL), &r.Secrets)
 		}
 	}
 	switch {
@@ -187,6 +187,19 @@ func (c *sourceAddCmd) wishes(con *console) ([]*havrev1.SourceWish, error) {
 		return nil, errors.New("--name is for one document")
 	}
 	return list, nil
+}
+
+// meanGroup makes the address of the instance that of one group.
+func (c *sourceAddCmd) meanGroup(registry *source.Registry, secrets *source.Secrets) error {
+	if len(c.Addresses) != 1 || len(c.From) > 0 {
+		return errors.New("--group is for one address, that of its instance")
+	}
+	if secrets == nil {
+		secrets = &source.Secrets{}
+	}
+	address, err := groupAddress(registry, c.Addresses[0], c.Group, *secrets)
+	c.Addresses = []string{address}
+	return err
 }
 
 // watchEvery is how often the server is asked how far it is.
@@ -374,7 +387,7 @@ func (c *sourceKeepCmd) Run(ctx context.Context, con *console) error {
 
 type sourceSetCmd struct {
 	sourcesCmd
-	sourceSecrets
+	secretFlags
 	Live          *bool  `negatable:"" help:"Follow the document as it is written."`
 	Schedule      string `placeholder:"WHEN" help:"How often to look: adaptive, hourly, daily, weekly, or a time as in 30m."`
 	ForgetSecrets bool   `help:"Forget all secrets that the server keeps for it."`
@@ -390,12 +403,15 @@ func (c *sourceSetCmd) Run(ctx context.Context, con *console) error {
 		}
 		req.Schedule = &schedule
 	}
-	var err error
-	if req.Secrets, err = c.read(con); err != nil {
+	secrets, err := c.read(con)
+	if err != nil {
 		return err
 	}
+	if secrets != nil {
+		req.Secrets = wire.Secrets(secrets)
+	}
 	if req.Live == nil && req.Schedule == nil && req.Secrets == nil && !req.ForgetSecrets {
-		return errors.New("say what changes: --live, --schedule or --password")
+		return errors.New("say what changes: --live, --schedule, --password or --api-key")
 	}
 	return c.withServer(func(remote *apiclient.Client) error {
 		list, err := findSources(ctx, remote, c.What)
