@@ -32,10 +32,10 @@ Examples:
 
 type importSvnCmd struct {
 	dataFlag
-	Passwd    string   `placeholder:"FILE" type:"path" help:"The password file of svnserve."`
-	Htpasswd  string   `placeholder:"FILE" type:"path" help:"The password file of Apache. People keep their passwords where the kind of hash allows it."`
-	Authz     string   `placeholder:"FILE" type:"path" help:"Groups and rights on paths."`
-	Groups    string   `placeholder:"FILE" type:"path" help:"The groups, if they are in a file of their own (groups-db, AuthzSVNGroupsFile)."`
+	Passwd    string   `placeholder:"FILE" help:"The password file of svnserve."`
+	Htpasswd  string   `placeholder:"FILE" help:"The password file of Apache. People keep their passwords where the kind of hash allows it."`
+	Authz     string   `placeholder:"FILE" help:"Groups and rights on paths."`
+	Groups    string   `placeholder:"FILE" help:"The groups, if they are in a file of their own (groups-db, AuthzSVNGroupsFile)."`
 	Folder    []string `placeholder:"[REPOSITORY=]FOLDER" sep:"none" help:"A folder whose rights become those of the file, and its repository's name there."`
 	Passwords string   `enum:"keep,strong,none" default:"keep" help:"Which passwords are taken over: keep (all that can be), strong (those that would be accepted today) or none. Who has none gets an invitation."`
 	Others    bool     `help:"Make accounts also for people who are in the authz file and in no password file."`

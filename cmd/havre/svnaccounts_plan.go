@@ -82,6 +82,9 @@ func describeGroups(b *strings.Builder, plan *hub.SvnPlan) {
 				words = append(words, sign+shown(name))
 			}
 		}
+		if g.New && g.Everybody {
+			words = []string{"all of them"}
+		}
 		rows = append(rows, []string{shown(g.Name), what, strings.Join(words, ", ")})
 	}
 	fmt.Fprintf(b, "Groups: %s.\n\n%s\n", counted(int64(len(plan.Groups)), "change"), indented(table(rows)))

@@ -83,10 +83,10 @@ type SvnGroup struct {
 	New                     bool
 	Add, Remove             []string // people
 	AddGroups, RemoveGroups []string
+	Everybody               bool // it stands for all people of the files, and is in none of them
 
-	id      string
-	group   store.Group // as it will be
-	because int         // the line for which a group that the file does not have is needed
+	id    string
+	group store.Group // as it will be
 }
 
 // SvnRights is what changes in a folder.

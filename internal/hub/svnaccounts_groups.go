@@ -140,6 +140,7 @@ func (p *svnPlanner) makeEveryone() {
 		all = append(all, who.name)
 	}
 	p.everyone = p.group(name, all, nil)
+	p.everyone.Everybody = true
 	p.after = p.after.withGroups(func(groups []store.Group) []store.Group { return putGroup(groups, &p.everyone.group) })
 }
 

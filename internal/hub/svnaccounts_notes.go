@@ -37,7 +37,7 @@ func (p *svnPlanner) aboutRules() {
 		p.note(SvnFileAuthz, anonymous, "for Subversion * is also who has not signed in: here it is the people who have")
 	}
 	if everyone > 0 && p.everybody {
-		p.note(SvnFileAuthz, everyone, "everybody is the group %q from now on: put into it who comes later", p.everyone.Name)
+		p.note(SvnFileAuthz, everyone, "everybody is the group %q here: who comes later has to be put into it", p.everyone.Name)
 	}
 }
 

@@ -122,26 +122,58 @@ func (f *svnFolder) at(path svn.Path) {
 	for i, who := range f.people {
 		wishes[i] = f.wish(path, who.name)
 	}
-	groups := f.candidates(path)
-	best := f.wrong(path, wishes, groups)
-	for dropped := true; dropped && len(groups) <= 50; {
-		dropped = false
-		for i := range groups {
-			fewer := slices.Delete(slices.Clone(groups), i, i+1)
-			if n := f.wrong(path, wishes, fewer); n < best {
-				groups, best, dropped = fewer, n, true
-				break
-			}
-		}
-	}
+	groups := f.better(path, wishes, f.candidates(path))
 	for _, g := range groups {
 		f.add(store.Grant{Folder: f.Folder.ID, Path: path, Group: g.id, Right: g.right})
 	}
 	for i, who := range f.people {
-		if right, differs := f.own(path, who, wishes[i], groups); differs {
+		if right, differs := f.own(who, wishes[i], groups); differs {
 			f.addOwn(path, who, right)
 		}
 	}
+}
+
+// searchCost bounds how long better looks, in looks at a person and a group.
+const searchCost = 2_000_000
+
+// better returns the groups with which the fewest people need a right of their own: without some of them, or with
+// other rights.
+func (f *svnFolder) better(path svn.Path, wishes []wish, groups []groupRight) []groupRight {
+	best := f.cost(wishes, groups)
+	for budget := searchCost; best > 0; {
+		next := groups
+		for _, other := range f.alternatives(path, groups) {
+			if budget -= len(f.people) * len(groups); budget < 0 {
+				return groups
+			}
+			if n := f.cost(wishes, other); n < best {
+				next, best = other, n
+			}
+		}
+		if slices.Equal(next, groups) {
+			break
+		}
+		groups = next
+	}
+	return groups
+}
+
+// alternatives returns the groups without one of them, and with another right for one of them. Only that of everybody
+// may be above that of the file: who comes into another group later gets no more than the file says.
+func (f *svnFolder) alternatives(path svn.Path, groups []groupRight) [][]groupRight {
+	var all [][]groupRight
+	for i := range groups {
+		for right := havre.RightNone; right <= havre.RightWrite; right++ {
+			allowed := right < groups[i].right || groups[i].id == f.everyone.id
+			if right != groups[i].right && allowed && (path != "" || right > havre.RightNone) {
+				other := slices.Clone(groups)
+				other[i].right = right
+				all = append(all, other)
+			}
+		}
+		all = append(all, slices.Delete(slices.Clone(groups), i, i+1))
+	}
+	return all
 }
 
 // wish returns what the rules say to a person at a path of the folder.
@@ -205,11 +237,17 @@ func (p *svnPlanner) groupNamed(name string) *SvnGroup {
 	return nil
 }
 
-// wrong counts the people for whom the groups do not come to what they should have.
-func (f *svnFolder) wrong(path svn.Path, wishes []wish, groups []groupRight) int {
+// cost grows with the people for whom the groups do not come to what they should have, and a little with groups that
+// get nothing, which matter only where they take away.
+func (f *svnFolder) cost(wishes []wish, groups []groupRight) int {
 	n := 0
 	for i, who := range f.people {
-		if _, differs := f.own(path, who, wishes[i], groups); differs {
+		if _, differs := f.own(who, wishes[i], groups); differs {
+			n += 2
+		}
+	}
+	for _, g := range groups {
+		if g.right == havre.RightNone {
 			n++
 		}
 	}
@@ -217,7 +255,7 @@ func (f *svnFolder) wrong(path svn.Path, wishes []wish, groups []groupRight) int
 }
 
 // own returns the right that a person needs besides those of the groups, if any.
-func (f *svnFolder) own(path svn.Path, who *svnPerson, w wish, groups []groupRight) (right havre.Right, differs bool) {
+func (f *svnFolder) own(who *svnPerson, w wish, groups []groupRight) (right havre.Right, differs bool) {
 	var got wish
 	for _, g := range groups {
 		if f.in[who.user.ID][g.id] {
