@@ -19,8 +19,7 @@ func TestContract(t *testing.T) {
 		if err != nil {
 			sub.Fatal(err)
 		}
-		sub.Cleanup(func() { r.Close() })
-		return r
+		return reopenShared(sub, r)
 	})
 	for _, dir := range dirs {
 		svntest.JudgeQuick(t, dir)
@@ -38,9 +37,9 @@ func TestHistories(t *testing.T) {
 			t.Run(fmt.Sprintf("%s %d", kind.name, seed), func(t *testing.T) {
 				t.Parallel() // Subversion's programs wait for the disk most of the time
 				h := kind.make(t, seed, 18)
-				r := create(t)
+				r := reopenShared(t, create(t))
 				h.Apply(t, r)
-				h.Check(t, reopen(t, r))
+				h.Check(t, reopenShared(t, r))
 				h.CheckDir(t, r.Dir())
 				svntest.Judge(t, r.Dir())
 			})
