@@ -5,7 +5,6 @@ import (
 	"crypto/md5" //nolint:gosec // the format's checksum
 	"encoding/hex"
 	"fmt"
-	"hash"
 	"io"
 	"os"
 
@@ -98,7 +97,7 @@ func (s *spool) appendTo(to *spool, header []byte) (sum string, err error) {
 	if err := s.buf.Flush(); err != nil {
 		return "", err
 	}
-	var h hash.Hash = md5.New() //nolint:gosec // the format's checksum
+	h := md5.New() //nolint:gosec // the format's checksum
 	all := io.MultiWriter(to, h)
 	if _, err := all.Write(header); err != nil {
 		return "", err

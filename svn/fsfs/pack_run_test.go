@@ -37,7 +37,7 @@ func packedLayouts(yield func(string, func(*testing.T) string) bool) {
 // have to be the same to us and to Subversion's programs, which go on committing, and pack on.
 func TestPack(t *testing.T) {
 	seed := uint64(500)
-	for name, make := range packedLayouts {
+	for name, create := range packedLayouts {
 		for _, theirs := range []bool{false, true} {
 			if theirs && !strings.HasPrefix(name, "format 8") {
 				continue
@@ -46,7 +46,7 @@ func TestPack(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, theirs %v", name, theirs), func(t *testing.T) {
 				t.Parallel()
 				h := svntest.RandomHistory(t, seed, 13)
-				made := make(t)
+				made := create(t)
 				if theirs {
 					svntest.RunIn(t, strings.NewReader(string(h.Dump(t))), "svnadmin", "load", "-q", made)
 				} else {
@@ -152,7 +152,7 @@ func TestPackedRevProps(t *testing.T) {
 				t.Fatal(err)
 			}
 			hook := filepath.Join(made, "hooks", "pre-revprop-change")
-			if err := os.WriteFile(hook, []byte("#!/bin/sh\nexit 0\n"), 0o700); err != nil { //nolint:gosec // run by svn
+			if err := os.WriteFile(hook, []byte("#!/bin/sh\nexit 0\n"), 0o700); err != nil {
 				t.Fatal(err)
 			}
 			editFormat(t, made, func(string) string { return "6\nlayout sharded 20\n" })

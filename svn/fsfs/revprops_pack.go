@@ -56,7 +56,7 @@ func (r *Repository) packRevProps(f format, first svn.Revnum, before, after *Dis
 		return err
 	}
 	w := &revPropWriter{dir: dir, like: like, how: how, after: after}
-	defer w.close()
+	defer func() { _ = w.close() }() // after an error; what is whole was closed by sync
 	for rev := max(1, first); rev < first+svn.Revnum(f.shard); rev++ {
 		name := f.revPath("revprops", rev)
 		data, err := r.readBounded(name, maxRevProps)

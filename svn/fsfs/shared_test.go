@@ -62,7 +62,7 @@ func sharedChild(dir string) {
 				}
 				base = rev
 				mu.Lock()
-				fmt.Println(name, base)
+				fmt.Fprintln(os.Stdout, name, base)
 				mu.Unlock()
 			}
 		})
@@ -88,7 +88,7 @@ func packerChild(dir string) {
 			panic(err)
 		}
 		if got.Shards > 0 {
-			fmt.Println("packed", got.Packed)
+			fmt.Fprintln(os.Stdout, "packed", got.Packed)
 			continue
 		}
 		_, _ = r.Wait(ctx, got.Next-1)
