@@ -23,17 +23,13 @@ import (
 // everything has to give the right contents or an error of a known type, and must not take much memory.
 func TestDamagedFiles(t *testing.T) {
 	svntest.RequireSubversion(t)
-	for i, layout := range []string{"format 8", "format 6"} {
-		t.Run(layout, func(t *testing.T) {
-			n := slices.IndexFunc(layouts, func(l struct {
-				name string
-				args []string
-				edit func(string) string
-			}) bool {
-				return l.name == layout
-			})
+	for i, layout := range layouts {
+		if layout.name != "format 8" && layout.name != "format 6" {
+			continue
+		}
+		t.Run(layout.name, func(t *testing.T) {
 			h := svntest.RandomHistory(t, uint64(600+i), 10)
-			made := svntest.Create(t, layouts[n].args...)
+			made := svntest.Create(t, layout.args...)
 			h.Apply(t, open(t, made))
 			dir := svntest.Pack(t, made, 4)
 			// No flipped bit in a string may be taken for another, and none be asked for before the locks.

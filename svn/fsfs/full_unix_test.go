@@ -31,7 +31,7 @@ const (
 func init() { children[childFull] = fullChild }
 
 func fullChild(dir string) {
-	r, err := fsfs.Open(dir, fsfs.Options{RepCache: repcache.Open, Note: func(err error) { fmt.Println("noted:", err) }})
+	r, err := fsfs.Open(dir, fsfs.Options{RepCache: repcache.Open, Note: func(err error) { fmt.Fprintln(os.Stdout, "noted:", err) }})
 	if err != nil {
 		panic(err)
 	}
@@ -55,11 +55,11 @@ func fullChild(dir string) {
 	_, err = r.Commit(context.Background(), &svn.Commit{RevProps: svn.Props{svn.PropLog: strings.Repeat("a long message ", 300)}, Changes: changes})
 	switch {
 	case errors.Is(err, unix.EFBIG):
-		fmt.Println("refused:", err)
+		fmt.Fprintln(os.Stdout, "refused:", err)
 	case err != nil:
 		panic(err)
 	default:
-		fmt.Println("committed")
+		fmt.Fprintln(os.Stdout, "committed")
 	}
 	if err := r.Close(); err != nil {
 		panic(err)

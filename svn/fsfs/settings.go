@@ -86,10 +86,11 @@ func (s *settings) read(r *Repository, f format) error {
 	if f.number < 4 {
 		s.share, s.dirDeltas, s.propDeltas = false, false, false
 	}
-	reason := ""
-	if s.version, reason = compression(c, f); reason != "" {
+	version, reason := compression(c, f)
+	if reason != "" {
 		return &FormatError{Dir: r.dir, Reason: "db/fsfs.conf: " + reason}
 	}
+	s.version = version
 	return nil
 }
 

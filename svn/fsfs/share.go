@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/havre-cloud/havre/svn"
 	"github.com/havre-cloud/havre/svn/svndiff"
@@ -176,12 +177,7 @@ func (r *Repository) isRep(p *rep, kinds []itemType) (bool, error) {
 		if err != nil || e.rev != p.at.rev || e.item != p.at.item || start+e.size != at+p.size+int64(len(repEnd)) {
 			return false, err
 		}
-		for _, kind := range kinds {
-			if e.kind == kind {
-				return true, nil
-			}
-		}
-		return false, nil
+		return slices.Contains(kinds, e.kind), nil
 	}
 	end := make([]byte, len(repEnd))
 	if f.end-at-p.size < int64(len(end)) {

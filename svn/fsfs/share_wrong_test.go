@@ -236,7 +236,6 @@ func TestDamagedCache(t *testing.T) {
 	rng := rand.New(rand.NewPCG(11, 12))
 	hash := []byte(hex.EncodeToString(sum(contents[0])))
 	start := bytes.LastIndex(good, hash) - 400
-	r := made
 	for round := range 40 {
 		bad := bytes.Clone(good)
 		for range 1 + rng.IntN(4) {
@@ -246,7 +245,8 @@ func TestDamagedCache(t *testing.T) {
 			bad = bad[:rng.IntN(len(bad))]
 		}
 		replaceFile(t, file, bad)
-		if r, err = fsfs.Open(made.Dir(), fsfs.Options{RepCache: repcache.Open, Note: func(error) {}}); err != nil {
+		r, err := fsfs.Open(made.Dir(), fsfs.Options{RepCache: repcache.Open, Note: func(error) {}})
+		if err != nil {
 			t.Fatal(err)
 		}
 		var changes []svn.Change

@@ -107,7 +107,7 @@ func (c *cache) Find(_ context.Context, sum [20]byte) (row fsfs.SharedRep, ok bo
 	if err != nil {
 		return row, false, c.explain(err)
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }() // everything was read
 	values := make([]driver.Value, 4)
 	if err := rows.Next(values); err != nil {
 		if errors.Is(err, io.EOF) {
@@ -206,7 +206,7 @@ func first(q driver.QueryerContext, query string, n int) ([]driver.Value, error)
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }() // everything was read
 	var out []driver.Value
 	values := make([]driver.Value, 1)
 	for len(out) < n {
