@@ -140,7 +140,11 @@ func (l *live) tell(t *topic, name string, rev svn.Revnum) {
 func (l *live) watchFolder(ctx context.Context, t *topic, folder string) {
 	rev, failing := svn.InvalidRevnum, false
 	for ctx.Err() == nil {
-		now, err := l.s.hub.WaitFolder(ctx, folder, rev)
+		since := rev
+		if failing {
+			since = svn.InvalidRevnum // whether it answers, without waiting for something new
+		}
+		now, err := l.s.hub.WaitFolder(ctx, folder, since)
 		if ctx.Err() != nil {
 			return
 		}
@@ -234,6 +238,19 @@ func (s *Server) serveLive(x *exchange) error {
 	return s.stream(x, p)
 }
 
+// missed tells what has changed since the page was made, which says so for its folder with base=REVISION.
+func (s *Server) missed(x *exchange, p *listener) {
+	q := x.r.URL.Query()
+	base, err := strconv.ParseInt(q.Get("base"), 10, 64)
+	if folders := q["folder"]; err == nil && len(folders) == 1 && x.sees(folders[0]) {
+		ctx, stop := context.WithTimeout(x.ctx(), liveBeat)
+		defer stop()
+		if head, err := s.hub.WaitFolder(ctx, folders[0], svn.InvalidRevnum); err == nil && int64(head) > base {
+			p.put(folders[0], head)
+		}
+	}
+}
+
 // stream writes events. Its errors mean that nobody listens any more.
 func (s *Server) stream(x *exchange, p *listener) error {
 	control := http.NewResponseController(x.w)
@@ -250,6 +267,7 @@ func (s *Server) stream(x *exchange, p *listener) error {
 	if !send("beat", "") {
 		return nil
 	}
+	s.missed(x, p)
 	for {
 		select {
 		case <-x.ctx().Done():

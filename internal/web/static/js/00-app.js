@@ -191,8 +191,10 @@
 		[...names].sort().forEach((n) => q.append("folder", n));
 		return q.toString();
 	};
-	// What a live element gets is merged into what is there, so that focus, ticks and scrolling stay.
+	// What a live element gets is merged into what is there, so that focus, ticks and scrolling stay. A failure
+	// goes where the server says.
 	doc.addEventListener("htmx:beforeSwap", (e) => {
+		if (e.detail.xhr.status >= 400) return;
 		const how = e.detail.requestConfig?.elt?.closest?.("[data-live]") === e.detail.requestConfig?.elt && e.detail.requestConfig.elt.getAttribute("hx-swap");
 		if (how === "outerHTML" || how === "innerHTML") e.detail.swapOverride = "morph:" + how;
 	});
@@ -227,7 +229,8 @@
 		if (!q) { source = undefined; return; }
 		// What changed between the making of the page and now is told at once.
 		const seen = one("[data-seen]")?.dataset.seen;
-		source = new EventSource("/live?" + q + (seen ? "&seen=" + seen : ""));
+		const base = one("[data-live][data-base]")?.dataset.base;
+		source = new EventSource("/live?" + q + (seen ? "&seen=" + seen : "") + (base ? "&base=" + base : ""));
 		source.query = q;
 		let first = true;
 		source.addEventListener("beat", () => {
