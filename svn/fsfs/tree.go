@@ -222,6 +222,11 @@ func (w *walker) visit(n *nodeRev, path svn.Path) bool {
 	if n.kind != svn.KindDir {
 		return true
 	}
+	for _, above := range w.stack {
+		if above.n.id.at == n.id.at {
+			return w.fail(w.corruptRep(w.stack[len(w.stack)-1].n.text, "no directory within itself"))
+		}
+	}
 	dir, err := w.directory(n)
 	if err != nil {
 		return w.fail(err)
