@@ -355,7 +355,7 @@ func (r *backupRecord) failed(err error) source.Result {
 // identify asks what a document is whose address does not tell.
 func (b *backup) identify(ctx context.Context, r *backupRecord) (result source.Result, known bool) {
 	failed := error(source.Errorf(source.ReasonForeign, "nobody knows what this address is"))
-	for _, a := range r.Candidates {
+	for i, a := range r.Candidates {
 		p, ok := b.registry.Provider(a.Kind)
 		if !ok {
 			continue
@@ -372,8 +372,8 @@ func (b *backup) identify(ctx context.Context, r *backupRecord) (result source.R
 			r.Address, r.Candidates = found.Address, nil
 			return source.Result{}, true
 		}
-		if e, ok := errors.AsType[*source.Error](err); !ok || e.Reason != source.ReasonForeign {
-			failed = err
+		if e, ok := errors.AsType[*source.Error](err); !ok || e.Reason != source.ReasonForeign || i == 0 {
+			failed = err // what it most likely is tells most
 		}
 	}
 	result = r.failed(failed)

@@ -104,7 +104,7 @@ func run(args []string) int {
 	if err != nil {
 		panic(err) // the command line's own definition is wrong
 	}
-	cmd, err := parser.Parse(args)
+	cmd, err := parser.Parse(gather(parser.Model.Node, args))
 	if err != nil {
 		return usageError(os.Stderr, err)
 	}

@@ -255,7 +255,11 @@ func (c *sourceAddCmd) summary(con *console, found *havrev1.FoundSourcesResponse
 			failed++
 		}
 	}
-	text := counted(added, "document") + " added to " + shown(strings.Trim(c.Into, "/"))
+	into := shown(strings.Trim(c.Into, "/"))
+	text := counted(added, addedWord(found)) + " added to " + into
+	if added == 0 {
+		text = "nothing added to " + into
+	}
 	if known > 0 {
 		text += fmt.Sprintf(", %s there already", grouped(known))
 	}
@@ -267,6 +271,16 @@ func (c *sourceAddCmd) summary(con *console, found *havrev1.FoundSourcesResponse
 		return havre.Errorf(havre.CodeInvalid, "%s could not be added", counted(failed, "address"))
 	}
 	return nil
+}
+
+// addedWord is what those are that were added: collections are more than a document.
+func addedWord(found *havrev1.FoundSourcesResponse) string {
+	for _, f := range found.GetItems() {
+		if f.GetState() == "added" && f.GetText() == "" {
+			return "document"
+		}
+	}
+	return "collection"
 }
 
 func foundWord(f *havrev1.FoundSource) string {
@@ -307,9 +321,9 @@ func (c *sourcesCmd) change(ctx context.Context, con *console, action havrev1.So
 		}
 		for _, s := range list {
 			if err := remote.ChangeSources(ctx, []string{s.GetId()}, action); err != nil {
-				return fmt.Errorf("%s: %w", shown(s.GetTitle()), err)
+				return fmt.Errorf("%s: %w", titleOf(s), err)
 			}
-			fmt.Fprintf(con.out, "%s %s\n", shown(s.GetTitle()), done)
+			fmt.Fprintf(con.out, "%s %s\n", titleOf(s), done)
 		}
 		return nil
 	})
@@ -421,9 +435,9 @@ func (c *sourceSetCmd) Run(ctx context.Context, con *console) error {
 		for _, s := range list {
 			one := &havrev1.SetSourceRequest{Id: s.GetId(), Live: req.Live, Schedule: req.Schedule, Secrets: req.Secrets, ForgetSecrets: req.ForgetSecrets}
 			if err := remote.SetSource(ctx, one); err != nil {
-				return fmt.Errorf("%s: %w", shown(s.GetTitle()), err)
+				return fmt.Errorf("%s: %w", titleOf(s), err)
 			}
-			fmt.Fprintf(con.out, "%s is changed, and looked at now.\n", shown(s.GetTitle()))
+			fmt.Fprintf(con.out, "%s is changed, and looked at now.\n", titleOf(s))
 		}
 		return nil
 	})

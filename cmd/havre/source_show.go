@@ -44,7 +44,7 @@ func (c *sourceListCmd) Run(ctx context.Context, con *console) error {
 		rows := [][]string{{"TITLE", "IN", "STATE", "CHANGED", "SEEN", "FROM"}}
 		for _, s := range list {
 			rows = append(rows, []string{
-				shorten(shown(s.GetTitle()), 40), shorten(shown(placeOfSource(s)), 30), sourceState(s),
+				shorten(titleOf(s), 40), shorten(shown(placeOfSource(s)), 30), sourceState(s),
 				dayOrTime(s.GetLastChanged()), dayOrTime(s.GetLastGood()), hostOf(s.GetInstance()),
 			})
 		}
@@ -69,7 +69,7 @@ func (c *sourceListCmd) warnings(con *console, list []*havrev1.Source) {
 			fmt.Fprintln(con.out)
 			first = false
 		}
-		fmt.Fprintf(con.out, "%s: %s\n", shown(s.GetTitle()), shown(text))
+		fmt.Fprintf(con.out, "%s: %s\n", titleOf(s), shown(text))
 	}
 }
 
@@ -129,7 +129,7 @@ func (c *sourceShowCmd) Run(ctx context.Context, con *console) error {
 func showSource(con *console, one *havrev1.ShowSourceResponse) {
 	s := one.GetSource()
 	rows := [][]string{
-		{"Title", shown(s.GetTitle())},
+		{"Title", titleOf(s)},
 		{"Address", shown(s.GetUrl())},
 		{"Kind", source.Kind(s.GetKind()).Word()},
 		{"In", shown(placeOfSource(s))},
@@ -196,4 +196,18 @@ func scheduleShown(s *havrev1.Source) string {
 		return "adaptive"
 	}
 	return "every " + strings.TrimSuffix(strings.TrimSuffix((time.Duration(s.GetSchedule())*time.Second).String(), "0s"), "0m")
+}
+
+// titleOf is what people call a source.
+func titleOf(s *havrev1.Source) string {
+	kind, of, _ := strings.Cut(s.GetCollection(), " ")
+	switch {
+	case kind == "" || s.GetTitle() != s.GetCollection():
+		return shown(s.GetTitle())
+	case kind == "all":
+		return "all pads"
+	case kind == "mypads" && of == "":
+		return "pads of an account"
+	}
+	return shown("group " + of)
 }

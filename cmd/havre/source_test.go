@@ -1,9 +1,11 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -45,14 +47,15 @@ func TestPadsReachEveryDisk(t *testing.T) {
 	laptop, desk := clients[0], clients[1]
 	address := pads.URL() + "/p/minutes"
 
-	out := do(t, "source", "add", "--home", laptop.home, address, pads.URL()+"/p/never-written", "--into", "Team/Pads", "--live")
-	if !strings.Contains(out, "2 documents added to Team/Pads") {
-		t.Errorf("got %q", out)
+	added := try(t, "source", "add", "--home", laptop.home, address, pads.URL()+"/p/never-written", "--into", "Team/Pads", "--live")
+	if added.code != 1 || !strings.Contains(added.out, "1 document added to Team/Pads") || !strings.Contains(added.out, "never-written: there is no such pad") {
+		t.Errorf("got %+v", added)
 	}
 	const file = "Pads/minutes.txt"
 	desk.holds(file, "Minutes of Monday")
-	eventually(t, "both were looked at", func() error {
-		if out = do(t, "source", "list", "--home", laptop.home, "Team"); !strings.Contains(out, "live") || !strings.Contains(out, "gone") {
+	var out string
+	eventually(t, "it was looked at", func() error {
+		if out = do(t, "source", "list", "--home", laptop.home, "Team"); !strings.Contains(out, "live") {
 			return errors.New(out)
 		}
 		return nil
@@ -92,5 +95,73 @@ func TestPadsReachEveryDisk(t *testing.T) {
 	if _, err := os.Stat(desk.path(file)); err != nil {
 		t.Errorf("the files went with the backup: %v", err)
 	}
+	wholeInstance(t, pads, laptop, desk)
 	verify(t, s.repository())
+}
+
+// wholeInstance is the story of who has the key of an Etherpad: all its pads, and all of a group of them.
+func wholeInstance(t *testing.T, pads *etherpadtest.Real, laptop, desk *client) {
+	t.Helper()
+	keys := t.TempDir()
+	key := func(text string) string {
+		name := filepath.Join(keys, text)
+		if err := os.WriteFile(name, []byte(text+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return name
+	}
+	right, wrong := key(pads.APIKey()), key("wrong")
+	var group struct {
+		GroupID string `json:"groupID"`
+	}
+	if err := json.Unmarshal(pads.API(t, "createGroup"), &group); err != nil {
+		t.Fatal(err)
+	}
+	pads.API(t, "createGroupPad", "groupID", group.GroupID, "padName", "board", "text", "Of the board\n")
+
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"--api-key-file", wrong, "--into", "Team/All"}, "does not accept the API key"},
+		{[]string{"--api-key-file", right, "--into", "Team/All", "--group", "g.aaaaaaaaaaaaaaaa"}, "there is no such group"},
+		{[]string{"--api-key-file", right, "--into", "Team/All", "--group", "board"}, "g. and 16 letters"},
+	} {
+		r := try(t, slices.Concat([]string{"source", "add", "--home", laptop.home, pads.URL()}, c.args)...)
+		if r.code == 0 || !strings.Contains(r.out+r.err, c.want) {
+			t.Errorf("%q: %+v", c.args, r)
+		}
+	}
+	for _, args := range [][]string{{"--into", "Team/All"}, {"--into", "Team/Board", "--group", group.GroupID}} {
+		out := do(t, slices.Concat([]string{"source", "add", "--home", laptop.home, pads.URL(), "--api-key-file", right}, args)...)
+		if !strings.Contains(out, "1 collection added to "+args[1]) {
+			t.Errorf("got %q", out)
+		}
+	}
+	desk.holds("All/minutes.txt", "Minutes of Monday")
+	desk.holds("All/board.txt", "Of the board")
+	desk.holds("Board/board.txt", "Of the board")
+
+	// What is written later comes by itself, here at the next look; what is deleted there stays here.
+	pads.CreatePad(t, "later", "Written later\n")
+	do(t, "source", "check", "--home", laptop.home, pads.URL())
+	desk.holds("All/later.txt", "Written later")
+	pads.DeletePad(t, "later")
+	do(t, "source", "check", "--home", laptop.home, pads.URL()+"/p/later")
+	do(t, "source", "set", "--home", laptop.home, pads.URL(), "--api-key-file", wrong)
+	eventually(t, "both are noticed", func() error {
+		out := do(t, "source", "list", "--home", laptop.home, "Team/All")
+		if !strings.Contains(out, "later: there is no such pad") || !strings.Contains(out, "all pads: the instance does not accept the API key") {
+			return errors.New(out)
+		}
+		return nil
+	})
+	desk.holds("All/later.txt", "Written later")
+
+	// The same without a server.
+	dir := t.TempDir()
+	out := do(t, "backup", "--home", t.TempDir(), "--allow-private", pads.URL(), "--group", group.GroupID, "--api-key-file", right, dir)
+	if text, err := os.ReadFile(filepath.Join(dir, "board.txt")); err != nil || !strings.Contains(string(text), "Of the board") {
+		t.Errorf("%q, %v: %s", text, err, out)
+	}
 }
