@@ -21,6 +21,7 @@ import (
 // sayers are the functions that make sentences, with the place of the format among their arguments.
 var sayers = map[string]int{
 	"invalid": 0, "denied": 0, "notFound": 0, "why": 0, "taken": 1, "orMissing": 1, "havre.Say": 0, "havre.Errorf": 1,
+	"source.Errorf": 1, "paused": 0,
 }
 
 // said returns the formats of all sentences in the packages of the hub, with where they are.
@@ -60,6 +61,33 @@ func said(t *testing.T) map[string]string {
 					return true
 				})
 			}
+		}
+	}
+	return found
+}
+
+// saidOfSources returns the texts in the packages of sources: what they say of a document has a reason, and need not be in
+// French where the sentence of the reason says as much.
+func saidOfSources(t *testing.T) map[string]bool {
+	found := map[string]bool{}
+	for _, dir := range []string{"../source", "../source/etherpad", "../source/framadate", "../source/ethercalc"} {
+		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
+		if err != nil || len(files) == 0 {
+			t.Fatal(err, dir)
+		}
+		for _, name := range files {
+			file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ast.Inspect(file, func(n ast.Node) bool {
+				if e, ok := n.(ast.Expr); ok {
+					if text, ok := literal(e); ok {
+						found[text] = true
+					}
+				}
+				return true
+			})
 		}
 	}
 	return found
@@ -122,6 +150,11 @@ func TestSentences(t *testing.T) {
 	}
 	for r := store.RoleGuest; r <= store.RoleAdmin; r++ {
 		used[r.String()] = "roles"
+	}
+	for text := range saidOfSources(t) {
+		if _, ok := all["fr"][text]; ok && used[text] == "" {
+			used[text] = "a source"
+		}
 	}
 	verbs := regexp.MustCompile(`%[.0-9]*[a-z]`)
 	for format, where := range used {
