@@ -4,11 +4,42 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"os"
+	"path/filepath"
 	"runtime"
 	"testing"
 
 	"github.com/havre-cloud/havre/svn/svndiff"
 )
+
+// written returns deltas that Subversion has written, of all three versions: those in the revisions that
+// svn/fsfs keeps for its tests.
+func written(f *testing.F) (deltas [][]byte) {
+	names, err := filepath.Glob("../fsfs/testdata/seeds/revision-*")
+	if err != nil || len(names) == 0 {
+		f.Fatal("no revisions to take deltas from: ", err)
+	}
+	seen := map[byte]bool{}
+	for _, name := range names {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		for {
+			at := bytes.Index(data, []byte("SVN"))
+			if at < 0 {
+				break
+			}
+			delta, rest, _ := bytes.Cut(data[at:], []byte("ENDREP\n"))
+			deltas, data = append(deltas, delta), rest
+			seen[delta[3]] = true
+		}
+	}
+	if len(seen) != 3 {
+		f.Fatalf("deltas of the versions %v", seen)
+	}
+	return deltas
+}
 
 // FuzzDecoder feeds garbage. Whatever is accepted must apply, must mean the same after being
 // encoded again, and must have been skipped over to the same place.
@@ -24,6 +55,9 @@ func FuzzDecoder(f *testing.F) {
 		}
 		f.Add(p)
 		f.Add(p[:len(p)/2])
+	}
+	for _, p := range written(f) {
+		f.Add(p)
 	}
 	f.Fuzz(func(t *testing.T, p []byte) {
 		decoder := svndiff.NewDecoder(bytes.NewReader(p))
