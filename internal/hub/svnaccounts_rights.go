@@ -127,7 +127,8 @@ func (f *svnFolder) at(path svn.Path) {
 		f.add(store.Grant{Folder: f.Folder.ID, Path: path, Group: g.id, Right: g.right})
 	}
 	for i, who := range f.people {
-		if right, differs := f.own(who, wishes[i], groups); differs {
+		right, differs := f.own(who, wishes[i], groups)
+		if differs || wishes[i].set && f.manages(path, who) {
 			f.addOwn(path, who, right)
 		}
 	}
@@ -273,15 +274,18 @@ func (f *svnFolder) add(g store.Grant) {
 	}
 }
 
-// addOwn adds a grant to a person. Who manages and may write goes on to manage.
+// manages says whether a person manages a path of the folder now.
+func (f *svnFolder) manages(path svn.Path, who *svnPerson) bool {
+	return f.book.reachOf(Holder{User: who.user.ID}, f.Folder.ID).right(path) >= havre.RightManage
+}
+
+// addOwn adds a grant to a person. Where managing begins it stays; below, who may write goes on to manage.
 func (f *svnFolder) addOwn(path svn.Path, who *svnPerson, right havre.Right) {
-	if right == havre.RightWrite {
-		if f.reach(f.kept, who.user.ID).at[path] >= havre.RightManage {
-			return
-		}
-		if f.book.reachOf(Holder{User: who.user.ID}, f.Folder.ID).right(path) >= havre.RightManage {
-			right = havre.RightManage
-		}
+	if f.reach(f.kept, who.user.ID).at[path] >= havre.RightManage {
+		return
+	}
+	if right == havre.RightWrite && f.manages(path, who) {
+		right = havre.RightManage
 	}
 	f.add(store.Grant{Folder: f.Folder.ID, Path: path, User: who.user.ID, Right: right})
 }
