@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
+	"encoding/pem"
 	"errors"
 	"net/url"
 	"sync"
@@ -48,6 +49,8 @@ type RemoteState struct {
 	User    string // that signs in there; "" for nobody
 	// Fingerprint is the accepted certificate's, in hexadecimal; "" if the system's authorities decide.
 	Fingerprint string
+	// Own is the certificate with which we sign in, nil without one.
+	Own *x509.Certificate
 	// Problem is why it cannot be used, Reason the word for it; nil while all is well.
 	Problem error
 	Reason  RemoteReason
@@ -68,6 +71,9 @@ func (a *Admin) RemoteState(ctx context.Context, f *store.Folder) (*RemoteState,
 		return nil, err
 	}
 	s.User, s.Fingerprint = login.User, login.Fingerprint
+	if block, _ := pem.Decode([]byte(login.Certificate)); block != nil {
+		s.Own, _ = x509.ParseCertificate(block.Bytes) // ReadClientCertificate has looked at it
+	}
 	repo, err := a.repos.get(f.Location)
 	if err != nil {
 		return nil, err

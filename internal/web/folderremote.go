@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
+	"io"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -26,10 +27,12 @@ type remoteForm struct {
 	User            string
 	// Password comes back in the form that asks about something else, which no browser keeps (no-store).
 	Password string
+	// Certificate and Key are PEM of what havre signs in with, read from files.
+	Certificate, Key string
 	// Accepted is the fingerprint of the certificate that the person has accepted.
 	Accepted string
 	Wrong    string
-	At       string // the field that is wrong: "dir", "root", "name", "login"; empty if it is none
+	At       string // the field that is wrong: "dir", "root", "name", "login", "certificate"; empty if it is none
 	Advice   string
 	Ask      *certificateView // to be compared and accepted
 }
@@ -55,8 +58,43 @@ func (x *exchange) readRemote() remoteForm {
 	return f
 }
 
+// maxCertificate is how many bytes the files of a certificate may have together.
+const maxCertificate = 512 << 10
+
+// readCertificate reads the files with a certificate and its key, if some were chosen, and says in the form what is wrong.
+func (x *exchange) readCertificate(f *remoteForm) {
+	if x.r.MultipartForm == nil {
+		return
+	}
+	files := x.r.MultipartForm.File["certificate"]
+	var data []byte
+	for i, header := range files {
+		if i > 0 {
+			data = append(data, '\n')
+		}
+		part, err := header.Open()
+		if err != nil {
+			continue // it was there when the form was read
+		}
+		more, _ := io.ReadAll(io.LimitReader(part, maxCertificate+1)) // a part that breaks off is no certificate
+		_ = part.Close()
+		data = append(data, more...)
+	}
+	if len(data) == 0 {
+		return
+	}
+	var err error
+	f.Certificate, f.Key, err = hub.ReadClientCertificate(data, x.r.PostFormValue("certificate-password"))
+	switch {
+	case errors.Is(err, hub.ErrCertificatePassword):
+		f.Wrong, f.At = x.t("remote.own.password.wrong"), "certificate"
+	case err != nil:
+		f.Wrong, f.At = cmp.Or(x.told(err), x.t("remote.own.wrong")), "certificate"
+	}
+}
+
 func (f *remoteForm) login() hub.RemoteLogin {
-	return hub.RemoteLogin{User: f.User, Password: f.Password, Fingerprint: f.Accepted}
+	return hub.RemoteLogin{User: f.User, Password: f.Password, Fingerprint: f.Accepted, Certificate: f.Certificate, Key: f.Key}
 }
 
 // failed says in the form what is wrong, beside the field it is about. It returns what is no fault of what was typed.
@@ -167,6 +205,9 @@ func (s *Server) adopt(x *exchange, f *remoteForm) (*store.Folder, error) {
 		f.Wrong, f.At = x.t("remote.root.wrong"), "root"
 		return nil, nil //nolint:nilnil // said in the form
 	}
+	if x.readCertificate(f); f.Wrong != "" {
+		return nil, nil //nolint:nilnil // said in the form
+	}
 	ctx, stop := context.WithTimeout(x.ctx(), remoteTry)
 	defer stop()
 	var added *store.Folder
@@ -199,6 +240,7 @@ type remoteView struct {
 	Tunnel         bool   // svn+ssh: nobody signs in
 	Secure, Plain  bool   // https; others can read along
 	Pinned         string // the accepted certificate
+	Own            string // the certificate that havre shows
 	Verdict, Rest  string
 }
 
@@ -239,6 +281,9 @@ func (s *Server) remoteWith(x *exchange, status int, typed *remoteForm) error {
 	}
 	v.User, v.Accepted = state.User, state.Fingerprint
 	v.Plain = !v.Tunnel && !v.Secure && !ownMachine(state.Address)
+	if c := state.Own; c != nil {
+		v.Own = x.t("remote.own.until", "name", visible(cmp.Or(c.Subject.CommonName, c.Subject.String())), "when", x.day(c.NotAfter))
+	}
 	if state.User != "" {
 		v.Signs = state.User
 	} else if v.Tunnel {
@@ -248,7 +293,7 @@ func (s *Server) remoteWith(x *exchange, status int, typed *remoteForm) error {
 		v.remoteForm = *typed
 	}
 	if state.Problem != nil {
-		v.State, v.Verdict, v.Rest = "stopped", x.farVerdict(state.Problem), x.farSince(state.Since)
+		v.State, v.Verdict, v.Rest = "stopped", "", cmp.Or(x.told(state.Problem), x.farVerdict(state.Problem))
 		if typed == nil && state.Certificate != nil {
 			v.Ask = x.certificateView(state.Certificate)
 		}
@@ -266,6 +311,9 @@ func (s *Server) changeRemote(x *exchange) error {
 	if x.r.PostFormValue("trust") != "" {
 		typed.Accepted = ""
 	}
+	if x.readCertificate(&typed); typed.Wrong != "" {
+		return s.remoteWith(x, http.StatusUnprocessableEntity, &typed)
+	}
 	ctx, stop := context.WithTimeout(x.ctx(), remoteTry)
 	defer stop()
 	err = x.admin().ChangeRemoteLogin(ctx, f.Folder.Name, func(l *hub.RemoteLogin) {
@@ -273,6 +321,9 @@ func (s *Server) changeRemote(x *exchange) error {
 			l.Password = typed.Password
 		}
 		l.User, l.Fingerprint = typed.User, typed.Accepted
+		if typed.Certificate != "" || x.r.PostFormValue("without") != "" {
+			l.Certificate, l.Key = typed.Certificate, typed.Key
+		}
 	})
 	if err != nil {
 		if err := typed.failed(x, err); err != nil {
@@ -355,7 +406,7 @@ func (s *Server) folderAway(x *exchange, cause error) error {
 	if err != nil {
 		return err
 	}
-	v := awayView{Name: f.Name, Verdict: x.farVerdict(cause)}
+	v := awayView{Name: f.Name, Verdict: x.farVerdict(cause), Crumbs: []crumb{{x.t("files.folders"), "/"}}}
 	if state, err := x.hub.State(x.ctx(), f.ID); err == nil {
 		v.Rest = x.farSince(state.Since)
 	}
@@ -363,7 +414,7 @@ func (s *Server) folderAway(x *exchange, cause error) error {
 		v.Link = adminFolderAddress(f.Name) + "/server"
 	}
 	return x.pageStatus(http.StatusServiceUnavailable, "files/away", page{
-		Title: f.Name, Nav: navFiles, At: "folder:" + f.Name, Crumbs: []crumb{{x.t("files.folders"), "/"}}, Data: v,
+		Title: f.Name, Nav: navFiles, At: "folder:" + f.Name, Crumbs: v.Crumbs, Data: v,
 	})
 }
 
@@ -371,4 +422,5 @@ func (s *Server) folderAway(x *exchange, cause error) error {
 type awayView struct {
 	Name, Verdict, Rest string
 	Link                string // to mend it; for administrators
+	Crumbs              []crumb
 }

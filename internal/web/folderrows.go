@@ -49,7 +49,7 @@ func (x *exchange) folderRows(states []hub.FolderStatus) []adminFolder {
 				r.Why = x.farVerdict(f.Problem)
 			}
 		}
-		if f.Measure.Rev >= 0 {
+		if f.Measure.Rev >= 0 && f.Problem == nil {
 			r.Bytes = f.Measure.Bytes
 			if r.Quota > 0 {
 				r.Full = min(r.Bytes*100/r.Quota, 100)

@@ -1,9 +1,11 @@
 package web
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"log"
+	"mime/multipart"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -93,6 +95,26 @@ func newForeignTLS(t *testing.T) string {
 	return s.URL
 }
 
+// postFile sends a form with a file.
+func (s *testServer) postFile(person, address string, fields url.Values, field, name string, data []byte) answer {
+	s.t.Helper()
+	var b bytes.Buffer
+	m := multipart.NewWriter(&b)
+	for k := range fields {
+		_ = m.WriteField(k, fields.Get(k)) // into memory
+	}
+	part, err := m.CreateFormFile(field, name)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	_, _ = part.Write(data)
+	_ = m.Close()
+	r := httptest.NewRequestWithContext(s.t.Context(), http.MethodPost, "https://havre.test"+address, &b)
+	r.Header.Set("Content-Type", m.FormDataContentType())
+	r.Header.Set("X-Csrf", s.csrf(person))
+	return s.do(person, r)
+}
+
 // TestRemoteFolderForm: each thing that can be wrong is said in its place, and what was typed stays.
 func TestRemoteFolderForm(t *testing.T) {
 	s := newTestServer(t)
@@ -147,11 +169,16 @@ func TestRemoteFolderForm(t *testing.T) {
 			t.Errorf("%s: a page with a password may be kept: %s", test.name, h)
 		}
 	}
+	// A file that is no certificate is said beside it.
+	a := s.postFile("maelle", "/admin/folders/adopt", form(tls+"/svn/plans", "havre", "secret"), "certificate", "me.p12", []byte("nonsense"))
+	if a.StatusCode != http.StatusUnprocessableEntity || !strings.Contains(a.body, "neither PEM nor PKCS#12") {
+		t.Errorf("a certificate of ours that is none: %d", a.StatusCode)
+	}
 	// The certificate that is shown can be accepted; there is no repository behind it.
 	body := s.post("maelle", "/admin/folders/adopt", form(tls+"/svn/plans", "havre", "secret")).body
 	_, key, _ := strings.Cut(body, `name="accept" value="`)
 	key, _, _ = strings.Cut(key, `"`)
-	a := s.post("maelle", "/admin/folders/adopt", form(tls+"/svn/plans", "havre", "secret", "accept", key))
+	a = s.post("maelle", "/admin/folders/adopt", form(tls+"/svn/plans", "havre", "secret", "accept", key))
 	if !strings.Contains(a.body, "there is no Subversion repository") || !strings.Contains(a.body, `name="accepted" value="`+key) {
 		t.Errorf("with the key %s: %d", key, a.StatusCode)
 	}
