@@ -127,7 +127,7 @@ var allParts = []part{
 
 // missing says which packages to install when a program that the part needs is not there.
 func (p part) missing() error {
-	for _, tool := range strings.Fields(p.tools) {
+	for tool := range strings.FieldsSeq(p.tools) {
 		if _, err := exec.LookPath(tool); err != nil {
 			return fmt.Errorf("the part %s: %w: apt-get install %s", p.name, err, p.packages)
 		}
