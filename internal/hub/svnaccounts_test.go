@@ -133,7 +133,7 @@ func carriedOut(t testing.TB, b *Book, p *svnPlanner) *Book {
 // TestSvnImportRights: after the import everybody may do what Subversion says, and with patterns never more, whatever was
 // there before; a second import changes nothing.
 func TestSvnImportRights(t *testing.T) {
-	for seed := range uint64(120) {
+	for seed := range uint64(60) {
 		rng := rand.New(rand.NewPCG(seed, 9)) //nolint:gosec // repeatable
 		patterns := seed%3 == 0
 		f := svnaccountstest.Random(rng, patterns)
@@ -211,7 +211,7 @@ var oddNames = []string{"ann", "b=c", "*", "@d", "e,f", "#g", "~h", "$anonymous"
 
 // TestSvnExport: Subversion gives everybody what havre gives, and importing the file changes nothing.
 func TestSvnExport(t *testing.T) {
-	for seed := range uint64(150) {
+	for seed := range uint64(80) {
 		rng := rand.New(rand.NewPCG(seed, 11)) //nolint:gosec // repeatable
 		b := &Book{Folders: []store.Folder{
 			{ID: "one", Name: "One", Location: "adopted:/srv/one", Prefix: "trunk"}, {ID: "uno", Name: "Uno", Location: "adopted:/srv/one", Prefix: "b/x y"},
