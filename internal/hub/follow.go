@@ -163,22 +163,16 @@ func (f *follower) catchUp(ctx context.Context, last, head svn.Revnum) error {
 	if f.cursor >= last {
 		return nil
 	}
+	b := f.batch(head)
 	for rev, err := range f.v.repo.Log(ctx, f.cursor+1, last) {
 		if err != nil {
 			return err
 		}
-		if f.cursor >= f.began() {
-			if err := f.still(ctx); err != nil {
-				return err
-			}
+		if err := b.add(ctx, rev); err != nil {
+			return err
 		}
-		s := &sender{hub: f.hub, v: f.v, caller: f.caller, head: head, send: f.withView}
-		if err := s.revision(ctx, rev); err != nil {
-			return explain(err, "")
-		}
-		f.cursor = rev.Rev
 	}
-	return nil
+	return b.flush(ctx)
 }
 
 // began is the revision from which on the follower's tree changes.

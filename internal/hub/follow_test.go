@@ -336,14 +336,22 @@ func TestRandomHistories(t *testing.T) {
 					if root != "" && (!isDir(want[root]) || !isDir(w.listing(bob, w.scope, since)[root])) {
 						continue
 					}
-					m := w.modelAt(t, bob, scope, since)
-					for _, r := range w.revisions(bob, scope, since) {
-						if err := m.apply(r); err != nil {
-							t.Fatalf("from r%d in %q: %v", since, root, err)
+					for _, together := range []int{0, 2} { // one by one, and many as one
+						w.together = together
+						m := w.modelAt(t, bob, scope, since)
+						revs := map[svn.Revnum]bool{}
+						for _, r := range w.revisions(bob, scope, since) {
+							revs[r.Rev] = true
+							if err := m.apply(r); err != nil {
+								t.Fatalf("from r%d in %q, %d together: %v", since, root, together, err)
+							}
 						}
-					}
-					if diff := cmp.Diff(w.listing(bob, scope, head), m.listing()); diff != "" {
-						t.Errorf("from r%d in %q the tree differs (-listed +followed):\n%s", since, root, diff)
+						if root == "" && together > 0 && len(revs) > 2 {
+							t.Errorf("from r%d %d revisions were told by themselves", since, len(revs))
+						}
+						if diff := cmp.Diff(w.listing(bob, scope, head), m.listing()); diff != "" {
+							t.Errorf("from r%d in %q, %d together, the tree differs (-listed +followed):\n%s", since, root, together, diff)
+						}
 					}
 				}
 			}

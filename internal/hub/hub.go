@@ -78,6 +78,8 @@ type Hub struct {
 	started  time.Time
 	vault    *vault
 	backups  *backups
+
+	together int // as togetherFrom, for repositories of our own: 0
 }
 
 // touchEvery is how often "last seen" is written for a device that is busy all the time.

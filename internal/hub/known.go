@@ -52,10 +52,11 @@ func (k *knownCommits) find(ctx context.Context, id string, since, head svn.Revn
 	}
 	since = max(since, head-lookBack)
 	for _, there := k.revs[id]; !there && k.low > since; _, there = k.revs[id] {
-		if err := k.read(ctx, k.low-1); err != nil {
+		to := max(since, k.low-readAtOnce)
+		if err := k.read(ctx, k.low-1, to); err != nil {
 			return nil, err
 		}
-		k.low--
+		k.low = to
 	}
 	rev, ok := k.revs[id]
 	if !ok {
@@ -75,10 +76,11 @@ func (k *knownCommits) readUp(ctx context.Context, head svn.Revnum) error {
 		clear(k.revs)
 	}
 	for k.high < head {
-		if err := k.read(ctx, k.high+1); err != nil {
+		to := min(head, k.high+readAtOnce)
+		if err := k.read(ctx, k.high+1, to); err != nil {
 			return err
 		}
-		k.high++
+		k.high = to
 	}
 	if len(k.revs) > 4*lookBack {
 		k.low, k.high = head+1, head
@@ -87,13 +89,39 @@ func (k *knownCommits) readUp(ctx context.Context, head svn.Revnum) error {
 	return nil
 }
 
-func (k *knownCommits) read(ctx context.Context, rev svn.Revnum) error {
-	props, err := k.repo.RevProps(ctx, rev)
-	if err != nil {
-		return err
+// readAtOnce is how many revisions are read before it is looked whether that was enough.
+const readAtOnce = 200
+
+// read reads the revisions from the first to the last number: of another server with one question.
+func (k *knownCommits) read(ctx context.Context, first, last svn.Revnum) error {
+	if far, ok := k.repo.(*remote); ok {
+		for rev, err := range far.logProps(ctx, first, last) {
+			if err != nil {
+				return err
+			}
+			k.note(rev.Rev, rev.Props)
+		}
+		return nil
 	}
+	for rev := first; ; {
+		props, err := k.repo.RevProps(ctx, rev)
+		if err != nil {
+			return err
+		}
+		k.note(rev, props)
+		switch {
+		case rev == last:
+			return nil
+		case first < last:
+			rev++
+		default:
+			rev--
+		}
+	}
+}
+
+func (k *knownCommits) note(rev svn.Revnum, props svn.Props) {
 	if id := props[propCommit]; id != "" {
 		k.revs[id] = rev
 	}
-	return nil
 }

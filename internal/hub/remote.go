@@ -60,6 +60,8 @@ type opened interface {
 	URL() string
 	Base() svn.Path
 	Try(ctx context.Context, c *svn.Commit) error
+	LookAhead(ctx context.Context, paths []svn.Path, rev svn.Revnum) error
+	LogProps(ctx context.Context, first, last svn.Revnum) iter.Seq2[*svn.Revision, error]
 }
 
 // dialRemote connects to a repository.
@@ -255,6 +257,16 @@ func (r *remote) Stat(ctx context.Context, path svn.Path, rev svn.Revnum) (*svn.
 	return r.hashes.fill(n), err
 }
 
+// lookAhead asks for what stat is asked for next, several at a time.
+func (r *remote) lookAhead(ctx context.Context, v *view, paths []svn.Path, rev svn.Revnum) error {
+	abs := make([]svn.Path, len(paths))
+	for i, p := range paths {
+		abs[i] = v.abs(p)
+	}
+	_, err := ask(ctx, r, func(repo opened) (struct{}, error) { return struct{}{}, repo.LookAhead(ctx, abs, rev) })
+	return err
+}
+
 // List implements svn.Repository.
 func (r *remote) List(ctx context.Context, path svn.Path, rev svn.Revnum, props bool) iter.Seq2[*svn.Node, error] {
 	return r.filled(each(ctx, r, func(repo opened) iter.Seq2[*svn.Node, error] { return repo.List(ctx, path, rev, props) }))
@@ -283,6 +295,11 @@ func (r *remote) Open(ctx context.Context, path svn.Path, rev svn.Revnum) (svn.F
 // Log implements svn.Repository.
 func (r *remote) Log(ctx context.Context, first, last svn.Revnum) iter.Seq2[*svn.Revision, error] {
 	return each(ctx, r, func(repo opened) iter.Seq2[*svn.Revision, error] { return repo.Log(ctx, first, last) })
+}
+
+// logProps is Log without the changed paths.
+func (r *remote) logProps(ctx context.Context, first, last svn.Revnum) iter.Seq2[*svn.Revision, error] {
+	return each(ctx, r, func(repo opened) iter.Seq2[*svn.Revision, error] { return repo.LogProps(ctx, first, last) })
 }
 
 // RevProps implements svn.Repository.

@@ -3,13 +3,18 @@ package hub
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/havre-cloud/havre/internal/havre"
 	"github.com/havre-cloud/havre/internal/store"
@@ -210,5 +215,98 @@ func TestRemoteFolderRefused(t *testing.T) {
 	}
 	if _, err := w.repos.get(store.Remote + "svn://127.0.0.1/nobody knows it"); err == nil {
 		t.Error("a repository that no folder is in was opened")
+	}
+}
+
+// counting passes on what is said to a server, and counts the questions for single paths and revisions.
+func counting(t *testing.T, to int) (port int, questions *atomic.Int64) {
+	t.Helper()
+	l := ok(net.Listen("tcp", "127.0.0.1:0"))(t)
+	questions = &atomic.Int64{}
+	var all sync.WaitGroup
+	serve := func(client net.Conn) {
+		defer client.Close()
+		server, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", to))
+		if err != nil {
+			return
+		}
+		defer server.Close()
+		all.Go(func() { _, _ = io.Copy(client, server) })
+		buf := make([]byte, 64<<10)
+		for {
+			n, err := client.Read(buf)
+			for _, word := range []string{"( stat ", "( get-file ", "( get-dir ", "( rev-proplist ", "( log "} {
+				questions.Add(int64(strings.Count(string(buf[:n]), word)))
+			}
+			if _, werr := server.Write(buf[:n]); err != nil || werr != nil {
+				return
+			}
+		}
+	}
+	all.Go(func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			all.Go(func() { serve(conn) })
+		}
+	})
+	t.Cleanup(func() { l.Close(); all.Wait() })
+	return l.Addr().(*net.TCPAddr).Port, questions
+}
+
+// TestFarBehind has a device that was away while many revisions were made: what they come to costs few questions.
+func TestFarBehind(t *testing.T) {
+	s := newSubversionServer(t)
+	const revisions, files = 200, 5
+	var dump strings.Builder
+	dump.WriteString("SVN-fs-dump-format-version: 2\n\n")
+	for i := range revisions {
+		action := "change"
+		if i < files {
+			action = "add"
+		}
+		text := fmt.Sprintf("version %d\n", i)
+		fmt.Fprintf(&dump, "Revision-number: %d\nProp-content-length: 10\nContent-length: 10\n\nPROPS-END\n\n"+
+			"Node-path: trunk/f%d\nNode-kind: file\nNode-action: %s\nText-content-length: %d\nContent-length: %d\n\n%s\n\n", i+2, i%files, action, len(text), len(text), text)
+	}
+	load := exec.Command("svnadmin", "load", "-q", "--no-flush-to-disk", s.repo)
+	load.Stdin = strings.NewReader(dump.String())
+	if out, err := load.CombinedOutput(); err != nil {
+		t.Fatalf("svnadmin load: %v: %s", err, out)
+	}
+	port, questions := counting(t, s.port)
+	w := newWorld(t)
+	ada := w.join("ada", "laptop", havre.RightNone)
+	a := w.console()
+	f := ok(a.AddRemoteFolder(t.Context(), "Plans", fmt.Sprintf("svn://127.0.0.1:%d/plans/trunk", port), RemoteLogin{User: "havre", Password: "very secret"}))(t)
+	if err := a.Grant(t.Context(), "Plans", "ada", havre.RightWrite); err != nil {
+		t.Fatal(err)
+	}
+	w.access.forget()
+	w.folder, w.scope = f, havre.Scope{Folder: f.ID}
+	m := w.modelAt(t, ada, w.scope, 1)
+	before := questions.Load()
+	revs := w.revisions(ada, w.scope, 1)
+	asked := questions.Load() - before
+	for _, r := range revs {
+		if err := m.apply(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	head := w.head(ada)
+	if diff := cmp.Diff(w.listing(ada, w.scope, head), m.listing()); diff != "" || head != revisions+1 {
+		t.Errorf("at r%d the tree differs (-listed +followed):\n%s", head, diff)
+	}
+	// The latest revisions are told one by one, with some questions each.
+	if most := int64(5 * liveRevisions); asked > most || len(revs) > liveRevisions+5 {
+		t.Errorf("%d revisions cost %d questions, want at most %d", len(revs), asked, most)
+	}
+	// A commit that stands on an old revision does not read all since one by one either.
+	before = questions.Load()
+	got := ok(w.Commit(t.Context(), ada, w.scope, &havre.Commit{ID: "old-base", Changes: []havre.Change{put("f0", "new", 3)}}))(t)
+	if asked := questions.Load() - before; len(got.Refused) != 1 || asked > 20 {
+		t.Errorf("a commit upon r3 cost %d questions, and came to %+v", asked, got)
 	}
 }

@@ -18,9 +18,19 @@ var errStop = errors.New("stopped")
 
 // Log implements svn.Repository. While it is ranged over it has a connection of its own.
 func (r *Repository) Log(ctx context.Context, first, last svn.Revnum) iter.Seq2[*svn.Revision, error] {
+	return r.log(ctx, first, last, "<S:discover-changed-paths/>")
+}
+
+// LogProps is Log without the changed paths, which costs the server less.
+func (r *Repository) LogProps(ctx context.Context, first, last svn.Revnum) iter.Seq2[*svn.Revision, error] {
+	return r.log(ctx, first, last, "")
+}
+
+// log asks for the log with more elements in the request.
+func (r *Repository) log(ctx context.Context, first, last svn.Revnum, more string) iter.Seq2[*svn.Revision, error] {
 	return func(yield func(*svn.Revision, error) bool) {
-		body := fmt.Sprintf(`<S:log-report xmlns:S="svn:"><S:start-revision>%d</S:start-revision><S:end-revision>%d</S:end-revision>`+
-			`<S:discover-changed-paths/><S:all-revprops/><S:encode-binary-props/><S:path></S:path></S:log-report>`, first, last)
+		body := fmt.Sprintf(`<S:log-report xmlns:S="svn:"><S:start-revision>%d</S:start-revision><S:end-revision>%d</S:end-revision>%s`+
+			`<S:all-revprops/><S:encode-binary-props/><S:path></S:path></S:log-report>`, first, last, more)
 		order := remote.Order{First: first, Last: last}
 		err := r.conn.query(ctx, xmlRequest("REPORT", r.at("", max(first, last)), body), "log-report", func(e *element) error {
 			if e.name != "log-item" || e.space != nsReport {

@@ -28,6 +28,15 @@ func (r *Repository) RevProps(ctx context.Context, rev svn.Revnum) (svn.Props, e
 
 // Log implements svn.Repository. While it is ranged over it has a connection of its own.
 func (r *Repository) Log(ctx context.Context, first, last svn.Revnum) iter.Seq2[*svn.Revision, error] {
+	return r.log(ctx, first, last, true)
+}
+
+// LogProps is Log without the changed paths, which costs the server less.
+func (r *Repository) LogProps(ctx context.Context, first, last svn.Revnum) iter.Seq2[*svn.Revision, error] {
+	return r.log(ctx, first, last, false)
+}
+
+func (r *Repository) log(ctx context.Context, first, last svn.Revnum, paths bool) iter.Seq2[*svn.Revision, error] {
 	return func(yield func(*svn.Revision, error) bool) {
 		stopped := false
 		order := remote.Order{First: first, Last: last}
@@ -35,7 +44,7 @@ func (r *Repository) Log(ctx context.Context, first, last svn.Revnum) iter.Seq2[
 			b := append(appendString(openList(nil), ""), ") ( "...)
 			b = append(appendNumber(b, first), ") ( "...)
 			b = append(appendNumber(b, last), ") "...)
-			b = appendBool(b, true)                     // changed paths
+			b = appendBool(b, paths)
 			b = appendBool(b, false)                    // across copies
 			b = appendNumber(b, 0)                      // without a limit
 			b = append(b, "false all-revprops ( ) "...) // no merged revisions

@@ -88,6 +88,19 @@ func (r *Repository) Stat(ctx context.Context, path svn.Path, rev svn.Revnum) (*
 	return nodes[0], nil
 }
 
+// LookAhead asks for the nodes at the paths in a revision, many at a time: Stat knows them for some seconds then.
+func (r *Repository) LookAhead(ctx context.Context, paths []svn.Path, rev svn.Revnum) error {
+	places := make([]edit.Place, len(paths))
+	for i, p := range paths {
+		if _, err := svn.CheckPath(string(p)); err != nil {
+			return err
+		}
+		places[i] = edit.Place{Path: p, Rev: rev}
+	}
+	_, err := r.statAll(ctx, places)
+	return r.named(ctx, err, "", rev)
+}
+
 // statAll returns the nodes at the places, nil where nothing is, with their properties and checksums.
 func (r *Repository) statAll(ctx context.Context, places []edit.Place) ([]*svn.Node, error) {
 	return r.nodes.All(ctx, places, r.askAll)
