@@ -261,6 +261,9 @@ func (h *Hub) CompleteFound(ctx context.Context, c *havre.Caller, list string, i
 			return oursToHavre(err)
 		}
 		before := s.Secrets.secrets()
+		if more.User == "" && more.Password != "" {
+			more.User = before.User // another password for the same name
+		}
 		s.Secrets = revealed(new(mergeSecrets(&more, &before)))
 		s.At = h.now()
 		if address := more.Address.Reveal(); address != "" {

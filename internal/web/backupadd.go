@@ -278,6 +278,9 @@ func (x *exchange) addressRow(f *hub.Found) addressRow {
 		r.Sign, r.Dim, r.Can = "hourglass", true, true
 	case hub.FoundReady:
 		r.Sign, r.Tick, r.Can = "circle-check", true, true
+		if f.Reason != "" { // its instance does not answer now
+			r.Sign, r.What = "hourglass", x.sourceReason(f.Reason)
+		}
 	case hub.FoundKnown:
 		r.Sign, r.Dim, r.What = "copy", true, x.t("backups.found.saved", "place", placeOf(f.Place))
 		r.Link = "/backups/" + url.PathEscape(string(f.Source))
@@ -289,9 +292,13 @@ func (x *exchange) addressRow(f *hub.Found) addressRow {
 		x.foundNeeds(f, &r)
 	case hub.FoundNone:
 		r.Sign, r.Dim = "ban", true
-		r.What = x.sourceReason(f.Reason)
+		r.What = x.sourceTold(f.Reason, f.Text)
 		switch f.Reason {
 		case source.ReasonGone:
+			if said := x.toldText(f.Text); f.Address.Collection != "" && said != "" {
+				r.What = said
+				break
+			}
 			r.What = x.t("backups.why.missing." + sourceUnit(f.Address.Kind))
 		case source.ReasonDown, source.ReasonLimited:
 			r.Words = x.t("backups.found.down")
@@ -306,12 +313,21 @@ func (x *exchange) addressRow(f *hub.Found) addressRow {
 
 // foundNeeds says which secret would help.
 func (x *exchange) foundNeeds(f *hub.Found, r *addressRow) {
-	r.What = x.sourceReason(f.Reason)
+	r.What = x.sourceTold(f.Reason, f.Text)
+	collection, _, _ := strings.Cut(f.Address.Collection, " ")
 	switch f.Reason {
 	case source.ReasonHidden:
 		r.Field, r.Placeholder = "address", f.Address.Instance+"/…/admin"
 	case source.ReasonPassword:
-		r.What, r.Field, r.Placeholder = x.t("backups.why.needs.password"), "password", x.t("backups.field.password")
+		switch collection {
+		case "all", "group":
+			r.Field, r.Placeholder = "key", x.t("backups.field.key")
+		case "":
+			r.What = x.t("backups.why.needs.password")
+			fallthrough
+		default:
+			r.Field, r.Placeholder = "password", x.t("backups.field.password")
+		}
 	case source.ReasonPrivate:
 		r.What, r.Field, r.Placeholder = x.t("backups.why.account"), "session", x.t("backups.field.session")
 	default:
@@ -337,7 +353,7 @@ func (s *Server) backupAdd(x *exchange) error {
 		for i := range list.Items {
 			f := &list.Items[i]
 			var more source.Secrets
-			for name, set := range map[string]*source.Secret{"address-": &more.Address, "password-": &more.Password, "session-": &more.Session} {
+			for name, set := range map[string]*source.Secret{"address-": &more.Address, "password-": &more.Password, "session-": &more.Session, "key-": &more.APIKey} {
 				*set = source.Secret(strings.TrimSpace(x.r.PostFormValue(name + strconv.Itoa(f.Index))))
 			}
 			if more == (source.Secrets{}) || f.State == hub.FoundAdded {
@@ -403,14 +419,11 @@ func (s *Server) backupAddTicked(x *exchange, list *hub.FoundList) error {
 func (s *Server) backupWhole(x *exchange) error {
 	field := func(name string) string { return strings.TrimSpace(x.r.PostFormValue(name)) }
 	v := &backupNewView{Whole: true, Instance: field("instance"), Group: field("group"), User: field("user"), Place: field("place")}
-	wish := hub.SourceWish{URL: v.Instance, Secrets: source.Secrets{APIKey: source.Secret(field("key")), User: v.User, Password: source.Secret(x.r.PostFormValue("password"))}}
+	wish := hub.SourceWish{URL: v.Instance, Group: v.Group, Secrets: source.Secrets{APIKey: source.Secret(field("key")), User: v.User, Password: source.Secret(x.r.PostFormValue("password"))}}
 	u, err := url.Parse(v.Instance)
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || wish.Secrets.APIKey == "" && (v.User == "" || wish.Secrets.Password == "") {
 		v.WholeWrong = x.t("backups.new.whole.wrong")
 		return s.backupNewWith(x, http.StatusUnprocessableEntity, v)
-	}
-	if v.Group != "" {
-		wish.URL = strings.TrimSuffix(wish.URL, "/") + "/p/" + url.PathEscape(v.Group)
 	}
 	at, err := x.backupSpot(v.Place, "")
 	if err != nil {

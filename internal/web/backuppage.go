@@ -352,7 +352,7 @@ func (x *exchange) backupWarnings(d *hub.Source) []backupWarning {
 		if w.State == "stopped" {
 			class = "bad"
 		}
-		list = append(list, backupWarning{Class: class, Icon: "triangle-alert", Text: x.sourceReason(d.Reason) + " " + kept})
+		list = append(list, backupWarning{Class: class, Icon: "triangle-alert", Text: x.sourceTold(d.Reason, d.Text) + " " + kept})
 	case w.State == "behind":
 		list = append(list, backupWarning{Class: "warn", Icon: "hourglass", Text: w.Why})
 	}
@@ -391,7 +391,7 @@ func (s *Server) backupRuns(x *exchange, d *hub.Source, v *backupView) error {
 		case source.OutcomeSuspect:
 			n.Glyph, n.Words = "waits", x.t("backups.run.suspect")
 		default:
-			n.Glyph, n.Words = "stopped", x.sourceReason(r.Reason)
+			n.Glyph, n.Words = "stopped", x.sourceTold(r.Reason, r.Text)
 		}
 		if k := len(v.Runs); k > 0 && v.Runs[k-1].Words == n.Words && v.Runs[k-1].Glyph == n.Glyph {
 			v.Runs[k-1].Times = max(v.Runs[k-1].Times, 1) + 1

@@ -52,7 +52,7 @@ type sourceWords struct {
 
 // words says how a source is.
 func (x *exchange) sourceWords(s *hub.Source) sourceWords {
-	w := sourceWords{Look: s.State.Problem(), Why: x.sourceReason(s.Reason)}
+	w := sourceWords{Look: s.State.Problem(), Why: x.sourceTold(s.Reason, s.Text)}
 	since := x.long(x.now.Sub(s.Since))
 	kept := ""
 	if !s.LastGood.IsZero() {

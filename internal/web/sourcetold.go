@@ -22,11 +22,20 @@ var tellsMore = map[source.Reason]bool{
 // that is known and tells more, or else by its reason.
 func (x *exchange) sourceTold(r source.Reason, text string) string {
 	if tellsMore[r] {
-		if s, ok := told().sentence(text); ok {
-			return sentence(x.say(s))
+		if said := x.toldText(text); said != "" {
+			return said
 		}
 	}
 	return x.sourceReason(r)
+}
+
+// toldText says what was kept as an English text in the person's language; "" if that is no sentence of ours.
+func (x *exchange) toldText(text string) string {
+	s, ok := told().sentence(text)
+	if !ok {
+		return ""
+	}
+	return sentence(x.say(s))
 }
 
 // toldFormats finds the format of an English sentence, for what was kept as text. The rarest words are tried first.
