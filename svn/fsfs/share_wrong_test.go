@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -100,7 +101,7 @@ func TestRestored(t *testing.T) {
 	svntest.RequireSubversion(t)
 	r := reopenShared(t, create(t))
 	commit(t, r, put("a", "a"))
-	commit(t, r, put("b", text(1000, "lost")))
+	commit(t, r, put("b", text(1000, "lost")), put("b2", text(2000, "lost too")))
 	if err := r.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -111,18 +112,24 @@ func TestRestored(t *testing.T) {
 	}
 	replaceFile(t, filepath.Join(r.Dir(), "db", "current"), []byte("1\n"))
 	r = openShared(t, r.Dir())
-	// Another revision 2, in which the old row means something else.
-	commit(t, r, put("c", text(500, "new")), put("d", text(1000, "lost")))
-	if got := read(t, r, "d", 2); got != text(1000, "lost") {
+	// Another revision 2, in which the old rows mean something else.
+	commit(t, r, put("c", text(500, "new")))
+	r.WaitNotes()
+	commit(t, r, put("d", text(1000, "lost")))
+	if got := read(t, r, "d", 3); got != text(1000, "lost") {
 		t.Error("wrong contents")
 	}
-	r.WaitNotes()
-	commit(t, r, put("e", text(1000, "lost")))
 	if err := r.Close(); err != nil {
 		t.Fatal(err)
 	}
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, []byte(text(2000, "lost too")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	svntest.Run(t, "svnmucc", "-m", "theirs", "put", file, svntest.URL(r.Dir(), "theirs"))
+	svntest.Verify(t, r.Dir())
 	for hash, row := range rows(t, r.Dir()) {
-		if strings.HasPrefix(row, "2 ") && hash == fmt.Sprintf("%x", sha1.Sum([]byte(text(1000, "lost")))) {
+		if strings.HasPrefix(row, "3 ") && hash == fmt.Sprintf("%x", sha1.Sum([]byte(text(1000, "lost")))) {
 			return
 		}
 	}
@@ -338,7 +345,7 @@ func TestCacheIsRemoved(t *testing.T) {
 	}
 }
 
-// TestCollision has contents whose SHA-1 a row, or the commit itself, gives to others.
+// TestCollision has contents, and a list of properties, whose SHA-1 a row gives to others.
 func TestCollision(t *testing.T) {
 	r := create(t)
 	fake := &fakeCache{rows: map[[20]byte]fsfs.SharedRep{}}
@@ -347,15 +354,25 @@ func TestCollision(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	commit(t, r, put("a", "some contents A"))
+	a, b := put("a", "some contents A"), put("b", "some contents B")
+	a.Props, b.Props = svn.Props{"list": "A"}, svn.Props{"list": "B"}
+	commit(t, r, a)
 	r.WaitNotes()
-	for _, row := range fake.rows {
-		row.SHA1 = sha1.Sum([]byte("some contents B"))
+	for hash, row := range maps.Clone(fake.rows) {
+		switch hash {
+		case sha1.Sum([]byte("some contents A")):
+			row.SHA1 = sha1.Sum([]byte("some contents B"))
+		default:
+			row.SHA1 = sha1.Sum([]byte("K 4\nlist\nV 1\nB\nEND\n"))
+		}
 		fake.rows[row.SHA1] = row
 	}
-	rev := commit(t, r, put("b", "some contents B"))
+	rev := commit(t, r, b)
 	if got := read(t, r, "b", rev); got != "some contents B" {
 		t.Errorf("the contents are %q", got)
+	}
+	if n, err := reopen(t, r).Stat(t.Context(), "b", rev); err != nil || n.Props["list"] != "B" {
+		t.Errorf("the properties are %v, %v", n, err)
 	}
 	r.WaitNotes()
 	if row := fake.rows[sha1.Sum([]byte("some contents B"))]; row.Rev != rev {
