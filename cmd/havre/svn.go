@@ -183,7 +183,7 @@ func (c *svnPackCmd) Run(ctx context.Context, con *console) error {
 	show.clear()
 	if got.Revisions > 0 {
 		_, werr := fmt.Fprintf(con.out, "Packed %s in %s: %s of %s before, now %s of %s.\n",
-			counted(int64(got.Revisions), "revision"), time.Since(start).Round(100*time.Millisecond),
+			counted(int64(got.Revisions), "revision"), packTook(time.Since(start)),
 			counted(int64(got.Before.Files), "file"), bytesShown(got.Before.Bytes),
 			counted(int64(got.After.Files), "file"), bytesShown(got.After.Bytes))
 		err = cmp.Or(err, werr)
@@ -206,6 +206,14 @@ func (c *svnPackCmd) Run(ctx context.Context, con *console) error {
 	}
 	_, err = fmt.Fprintf(con.out, "Nothing to do: %s, and there is more to pack from r%d on.\n", packed, got.Next)
 	return err
+}
+
+// packTook returns a duration with as much of it as matters: 40ms, 2.5s, 3m12.4s.
+func packTook(d time.Duration) time.Duration {
+	if d < time.Second {
+		return d.Round(time.Millisecond)
+	}
+	return d.Round(100 * time.Millisecond)
 }
 
 // packShow shows on a terminal how far packing is.
