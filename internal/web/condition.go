@@ -3,6 +3,7 @@ package web
 import (
 	"math"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/havre-cloud/havre/internal/hub"
@@ -37,7 +38,7 @@ func (x *exchange) condition(r *hub.ReplicaStatus) condition {
 	case hub.ConditionAway:
 		c.Words, c.Note = x.t("admin.state.away", "when", x.day(r.Device.LastSeen)), behind
 	case hub.ConditionStopped:
-		c.Words, c.Note = upperFirst(visible(report.Error)), withComma(behind, span)
+		c.Words, c.Note = strings.TrimSuffix(x.deviceError(report.Error), "."), withComma(behind, span)
 	case hub.ConditionWaits:
 		c.Words, c.Note = x.t("admin.state.waits", "n", r.Held()), span
 	}
