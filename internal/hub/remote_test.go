@@ -310,3 +310,43 @@ func TestFarBehind(t *testing.T) {
 		t.Errorf("a commit upon r3 cost %d questions, and came to %+v", asked, got)
 	}
 }
+
+// TestHiddenOnServer: what the account may not read there is not in the folder, and what is copied out of it is.
+func TestHiddenOnServer(t *testing.T) {
+	s := newSubversionServer(t)
+	if err := os.WriteFile(filepath.Join(s.repo, "conf", "authz"), []byte("[/]\nhavre = rw\n[/secret]\nhavre =\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t)
+	ada := w.join("ada", "laptop", havre.RightNone)
+	a := w.console()
+	f := ok(a.AddRemoteFolder(t.Context(), "Plans", s.url, RemoteLogin{User: "havre", Password: "very secret"}))(t)
+	if err := a.Grant(t.Context(), "Plans", "ada", havre.RightWrite); err != nil {
+		t.Fatal(err)
+	}
+	w.access.forget()
+	w.folder, w.scope = f, havre.Scope{Folder: f.ID}
+	m := w.modelAt(t, ada, w.scope, 1)
+	root := "file://" + s.repo
+	one := filepath.Join(t.TempDir(), "one")
+	if err := os.WriteFile(one, []byte("1"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run(t, "svnmucc", "-m", "", "-U", root, "mkdir", "secret", "mkdir", "secret/d", "put", one, "secret/d/a", "mkdir", "secret/d/e", "put", one, "secret/d/e/b")
+	run(t, "svnmucc", "-m", "", "-U", root, "cp", "HEAD", "secret/d", "public", "put", one, "public/e/new", "rm", "public/a")
+	run(t, "svnmucc", "-m", "", "-U", root, "mkdir", "made", "mkdir", "made/here", "put", one, "made/here/x", "cp", "HEAD", "public/e", "made/copy")
+	run(t, "svnmucc", "-m", "", "-U", root, "mv", "public", "secret/public")
+	for _, r := range w.revisions(ada, w.scope, 1) {
+		if err := m.apply(r); err != nil {
+			t.Fatal(err)
+		}
+		if r.Rev == 3 {
+			if diff := cmp.Diff(w.listing(ada, w.scope, 3), m.listing()); diff != "" || len(m.listing()) != 5 {
+				t.Errorf("at r3 the tree differs (-listed +followed):\n%s\nand is %v", diff, m.listing())
+			}
+		}
+	}
+	if diff := cmp.Diff(w.listing(ada, w.scope, w.head(ada)), m.listing()); diff != "" || len(m.listing()) != 7 {
+		t.Errorf("in the end the tree differs (-listed +followed):\n%s\nand is %v", diff, m.listing())
+	}
+}

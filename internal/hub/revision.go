@@ -125,7 +125,29 @@ func (t *translation) collect(changes []svn.PathChange) (newRoot bool) {
 			t.added[c.Path] = a
 		}
 	}
+	if _, far := t.v.repo.Repository.(*remote); far {
+		t.walkAdded()
+	}
 	return newRoot
+}
+
+// walkAdded has new directories walked, instead of the files in them asked for one by one: another server lists a
+// directory with one question. And where we may not read what a directory was copied from, its log says neither that it is
+// a copy nor what is in it.
+func (t *translation) walkAdded() {
+	for _, c := range t.todo {
+		if a := t.added[c.Path]; a != nil && a.how == addPlain && c.Kind == svn.KindDir {
+			a.how = addCopied
+		}
+	}
+	t.todo = slices.DeleteFunc(t.todo, func(c svn.PathChange) bool {
+		above := t.above(c.Path)
+		found := c.Action == svn.ActionAdd && c.CopyFrom == nil && above != nil && above.how == addCopied
+		if found {
+			delete(t.added, c.Path)
+		}
+		return found
+	})
 }
 
 // above returns the nearest addition that p is in, but not p itself.
