@@ -155,11 +155,11 @@ func (c *svnVerifyCmd) Run(ctx context.Context, con *console) error {
 	if err != nil {
 		return err
 	}
-	all := fmt.Sprintf("%s revisions", grouped(int64(youngest)+1))
+	all := counted(int64(youngest)+1, "revision")
 	if bad > 0 {
 		return &havre.Error{Code: havre.CodeInternal, Text: fmt.Sprintf("%d of %s are damaged: bring the repository back from a backup, or ask for help with `svnadmin recover` and `fsfsverify`", bad, all)}
 	}
-	_, err = fmt.Fprintf(con.out, "%s, all of them whole.\n", all)
+	_, err = fmt.Fprintf(con.out, "%s, whole.\n", all)
 	return err
 }
 
@@ -200,20 +200,24 @@ func (c *svnPackCmd) Run(ctx context.Context, con *console) error {
 	if err != nil || got.Revisions > 0 {
 		return err
 	}
-	packed := "Nothing is packed yet"
+	packed := "nothing is packed yet"
 	if got.Packed > 0 {
 		packed = fmt.Sprintf("r0 to r%d are packed", got.Packed-1)
 	}
-	_, err = fmt.Fprintf(con.out, "Nothing to do: %s, and there is more to pack from r%d on.\n", packed, got.Next)
+	_, err = fmt.Fprintf(con.out, "Nothing to do: %s; the next pack is possible from r%d on.\n", packed, got.Next)
 	return err
 }
 
-// packTook returns a duration with as much of it as matters: 40ms, 2.5s, 3m12.4s.
-func packTook(d time.Duration) time.Duration {
-	if d < time.Second {
-		return d.Round(time.Millisecond)
+// packTook returns a duration with as much of it as matters: 40 ms, 2.5 s, 3 min 12 s.
+func packTook(d time.Duration) string {
+	switch {
+	case d < time.Second:
+		return took(d)
+	case d < time.Minute:
+		return fmt.Sprintf("%.1f s", d.Seconds())
+	default:
+		return fmt.Sprintf("%d min %d s", int(d.Minutes()), int(d.Seconds())%60)
 	}
-	return d.Round(100 * time.Millisecond)
 }
 
 // packShow shows on a terminal how far packing is.

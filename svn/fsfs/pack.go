@@ -115,7 +115,7 @@ func (r *Repository) packLock(ctx context.Context, waiting func()) (*os.File, er
 	case <-ctx.Done():
 		// The wait for a lock cannot be called off.
 		go func() {
-			<-got
+			_ = <-got
 			_ = f.Close()
 		}()
 		return nil, ctx.Err()
