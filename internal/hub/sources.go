@@ -176,7 +176,7 @@ type Found struct {
 	Reason  source.Reason // also of FoundReady and FoundAdded, where the instance does not answer now
 	Text    string        // a sentence, or how many documents it holds; names no secret
 	Source  SourceID      // FoundKnown, FoundAdded
-	Place   string   // FoundKnown and FoundAdded: FOLDER/PATH of that source
+	Place   string        // FoundKnown and FoundAdded: FOLDER/PATH of that source
 	At      time.Time
 }
 

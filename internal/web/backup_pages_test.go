@@ -414,6 +414,14 @@ func TestBackupCollection(t *testing.T) {
 	if list, err := s.hub.Found(t.Context(), s.caller("tom"), strings.TrimPrefix(refused, "/backups/new/")); err != nil || list.Items[0].State != hub.FoundNeeds {
 		t.Errorf("a wrong key: %+v, %v", list, err)
 	}
+	s.get("tom", refused).has(t, "The instance does not accept the API key.", `type="password" name="key-0"`)
+	if a := s.post("tom", refused, url.Values{"do": {"complete"}, "key-0": {"right-key"}}); a.Header.Get("Location") != refused {
+		t.Error(a.StatusCode, a.body)
+	}
+	until(func() bool {
+		list, err := s.hub.Found(t.Context(), s.caller("tom"), strings.TrimPrefix(refused, "/backups/new/"))
+		return err != nil || list.Items[0].State == hub.FoundKnown // by the other list
+	})
 	if err := s.hub.SetSource(t.Context(), s.caller("tom"), found.ID, hub.SourceChange{Secrets: &source.Secrets{APIKey: "s3cr3t-key"}}); err != nil {
 		t.Fatal(err)
 	}
