@@ -137,7 +137,7 @@ func writeDelta(w io.Writer, base, target io.Reader) error {
 			return err
 		}
 		got, end := io.ReadFull(target, text)
-		if end != nil && end != io.EOF && !errors.Is(end, io.ErrUnexpectedEOF) { //nolint:errorlint // ReadFull returns just that
+		if end != nil && end != io.EOF && !errors.Is(end, io.ErrUnexpectedEOF) {
 			return end
 		}
 		if got > 0 {

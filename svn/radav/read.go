@@ -370,7 +370,7 @@ func (f *file) Read(p []byte) (int, error) {
 		return 0, f.err
 	}
 	f.err = err
-	if err == io.EOF { //nolint:errorlint // a body ends with just that
+	if err == io.EOF {
 		if end := f.contents.End(); end != nil {
 			f.err = end
 		}
