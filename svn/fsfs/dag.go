@@ -345,7 +345,9 @@ func (t *txn) writeProps(n *txnNode) (*rep, error) {
 	out.uniq = p.uniq()
 	if p.sharing.on {
 		p.sharing.props[sum] = out
-		p.noteFresh(sum, out)
+		if len(text) >= minSharedProps {
+			p.noteFresh(sum, out)
+		}
 	}
 	return out, nil
 }

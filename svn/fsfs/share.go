@@ -66,12 +66,19 @@ func (p *protoRev) shareContents(ctx context.Context, staged *rep, mark protoMar
 	return p.share(old, mark)
 }
 
+// minSharedProps is from how many bytes on property lists are looked for in the rep-cache, and put
+// there. Sharing a shorter one saves less than its row takes, and many are different for each file.
+const minSharedProps = 256
+
 // shareProps looks for a property list in older revisions, before the lock is taken.
 func (p *protoRev) shareProps(ctx context.Context, props svn.Props) error {
 	if !p.sharing.on || len(props) == 0 {
 		return nil
 	}
 	text := encodeProps(props)
+	if len(text) < minSharedProps {
+		return nil
+	}
 	sum := sha1.Sum(text) //nolint:gosec // the format's checksum
 	if _, known := p.sharing.props[sum]; known {
 		return nil

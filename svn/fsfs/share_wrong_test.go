@@ -355,7 +355,7 @@ func TestCollision(t *testing.T) {
 	}
 	defer r.Close()
 	a, b := put("a", "some contents A"), put("b", "some contents B")
-	a.Props, b.Props = svn.Props{"list": "A"}, svn.Props{"list": "B"}
+	a.Props, b.Props = svn.Props{"list": strings.Repeat("A", 300)}, svn.Props{"list": strings.Repeat("B", 300)}
 	commit(t, r, a)
 	r.WaitNotes()
 	for hash, row := range maps.Clone(fake.rows) {
@@ -363,7 +363,7 @@ func TestCollision(t *testing.T) {
 		case sha1.Sum([]byte("some contents A")):
 			row.SHA1 = sha1.Sum([]byte("some contents B"))
 		default:
-			row.SHA1 = sha1.Sum([]byte("K 4\nlist\nV 1\nB\nEND\n"))
+			row.SHA1 = sha1.Sum([]byte("K 4\nlist\nV 300\n" + b.Props["list"] + "\nEND\n"))
 		}
 		fake.rows[row.SHA1] = row
 	}
@@ -371,7 +371,7 @@ func TestCollision(t *testing.T) {
 	if got := read(t, r, "b", rev); got != "some contents B" {
 		t.Errorf("the contents are %q", got)
 	}
-	if n, err := reopen(t, r).Stat(t.Context(), "b", rev); err != nil || n.Props["list"] != "B" {
+	if n, err := reopen(t, r).Stat(t.Context(), "b", rev); err != nil || n.Props["list"] != b.Props["list"] {
 		t.Errorf("the properties are %v, %v", n, err)
 	}
 	r.WaitNotes()
