@@ -93,16 +93,25 @@ func (x *exchange) redirect(to string) error {
 	return nil
 }
 
-// back returns the page that the request came from, or the alternative.
+// here is the address of the page: of the one that a form was on, if it was refused.
+func (x *exchange) here() string {
+	if to := x.r.URL.RequestURI(); x.s.shows(to) {
+		return to
+	}
+	return x.back("/")
+}
+
+// back returns the page that the request came from, or the alternative. A form that was refused is shown at the
+// address that it was sent to, where there may be nothing else.
 func (x *exchange) back(otherwise string) string {
-	if to := x.r.PostFormValue("back"); localAddress(to) {
+	if to := x.r.PostFormValue("back"); localAddress(to) && x.s.shows(to) {
 		return to
 	}
 	from := x.r.Header.Get("Hx-Current-Url")
 	if from == "" {
 		from = x.r.Referer()
 	}
-	if u, err := url.Parse(from); err == nil && u.Host == x.r.Host && localAddress(u.RequestURI()) {
+	if u, err := url.Parse(from); err == nil && u.Host == x.r.Host && localAddress(u.RequestURI()) && x.s.shows(u.RequestURI()) {
 		return u.RequestURI()
 	}
 	return otherwise

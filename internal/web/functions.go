@@ -39,7 +39,7 @@ func (c *bound) funcs(ts *templates) template.FuncMap {
 		"avatar":   avatar,
 		"link":     func(folder string, path any) string { return folderAddress(folder, fmt.Sprint(path)) },
 		"lang":     func() string { return c.x.lang },
-		"here":     func() string { return c.x.r.URL.RequestURI() },
+		"here":     func() string { return c.x.here() },
 		"me":       func() *store.User { return c.x.me() },
 		"isAdmin":  func() bool { return c.x.session != nil && c.x.session.Admin() },
 		"choice":   func(name string) string { return c.x.chosen(name) },

@@ -11,7 +11,11 @@ import (
 	"github.com/alecthomas/chroma/v2/lexers"
 	"github.com/microcosm-cc/bluemonday"
 	"github.com/yuin/goldmark"
+	"github.com/yuin/goldmark/ast"
 	"github.com/yuin/goldmark/extension"
+	tasks "github.com/yuin/goldmark/extension/ast"
+	"github.com/yuin/goldmark/renderer"
+	"github.com/yuin/goldmark/util"
 
 	"github.com/havre-cloud/havre/internal/havre"
 	"github.com/havre-cloud/havre/internal/hub"
@@ -100,18 +104,39 @@ func isText(b []byte) bool {
 	return bad*20 < min(len(b), 4096) // some other encoding, of which most is ASCII
 }
 
-// markdownPolicy lets through what Markdown makes, and no pictures of other servers: looking at a file
-// must tell nobody.
+// markdownPolicy lets through what Markdown makes.
 var markdownPolicy = func() *bluemonday.Policy {
 	p := bluemonday.UGCPolicy()
-	p.SkipElementsContent("img")
 	p.AllowElements("input")
-	p.AllowAttrs("type", "checked", "disabled").OnElements("input")
+	p.AllowAttrs("type", "checked", "disabled", "aria-label").OnElements("input")
 	p.RequireNoReferrerOnLinks(true)
 	return p
 }()
 
-var markdownMaker = goldmark.New(goldmark.WithExtensions(extension.GFM))
+// markdownMaker leaves out HTML, and of pictures shows the words for them: they may be on other servers, and
+// looking at a file must tell nobody.
+var markdownMaker = goldmark.New(goldmark.WithExtensions(extension.GFM),
+	goldmark.WithRendererOptions(renderer.WithNodeRenderers(util.Prioritized(ownParts{}, 1))))
+
+// ownParts are the parts of Markdown that we write otherwise than goldmark.
+type ownParts struct{}
+
+// RegisterFuncs is for goldmark. The words of a picture are what is in it; the box of a task has a name, for
+// readers of the screen.
+func (ownParts) RegisterFuncs(r renderer.NodeRendererFuncRegisterer) {
+	r.Register(tasks.KindTaskCheckBox, func(w util.BufWriter, _ []byte, n ast.Node, entering bool) (ast.WalkStatus, error) {
+		box := `<input type="checkbox" disabled aria-label="–"> `
+		if t, ok := n.(*tasks.TaskCheckBox); ok && t.IsChecked {
+			box = `<input type="checkbox" disabled checked aria-label="✓"> `
+		}
+		if !entering {
+			return ast.WalkContinue, nil
+		}
+		_, err := w.WriteString(box)
+		return ast.WalkContinue, err
+	})
+	r.Register(ast.KindImage, func(util.BufWriter, []byte, ast.Node, bool) (ast.WalkStatus, error) { return ast.WalkContinue, nil })
+}
 
 func markdown(text []byte) (template.HTML, error) {
 	var b bytes.Buffer

@@ -2,7 +2,9 @@ package web
 
 import (
 	"net/http"
+	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/havre-cloud/havre/internal/havre"
 	"github.com/havre-cloud/havre/internal/store"
@@ -73,12 +75,23 @@ func (s *Server) coreRoutes() []route {
 // routes makes the handler of a table.
 func (s *Server) routes(table []route) http.Handler {
 	mux := http.NewServeMux()
+	s.mux = mux
 	for _, r := range table {
 		mux.Handle(r.pattern, s.serve(r))
 	}
 	mux.Handle("GET /static/{name...}", s.assets)
 	mux.Handle("/", s.serve(route{pattern: "/", handle: func(*exchange) error { return notFound() }, foreign: true}))
 	return s.guard(mux)
+}
+
+// shows says whether a local address can be opened, not only be sent to.
+func (s *Server) shows(address string) bool {
+	u, err := url.ParseRequestURI(address)
+	if err != nil {
+		return false
+	}
+	_, pattern := s.mux.Handler(&http.Request{Method: http.MethodGet, URL: u, RequestURI: address})
+	return strings.HasPrefix(pattern, http.MethodGet+" ")
 }
 
 // needsFactorError is for an administrator who has to set up a second factor first.

@@ -66,6 +66,7 @@ type Server struct {
 	replays   *replays
 	problems  backupProblems
 	handler   http.Handler
+	mux       *http.ServeMux // what handler passes requests on to
 }
 
 // shown is what the program contains of the pages. It does not change, so that all servers of a

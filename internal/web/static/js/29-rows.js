@@ -23,9 +23,9 @@
 		const letters = el.dataset.k, times = el.dataset.t.split(",");
 		let time = "";
 		return group.source.split("\n").map((line, i) => {
-			const [name, changed, amount] = line.split("\t");
+			const [name, changed, amount, marks = "", lock = ""] = line.split("\t");
 			time = times[i] || time;
-			return { name, group, changed, amount, line, kind: letters[i], time, hidden: false, ticked: false };
+			return { name, group, changed, amount, marks, lock, line, kind: letters[i], time, hidden: false, ticked: false };
 		});
 	};
 	const observer = new IntersectionObserver((seen) => seen.forEach((s) => { if (s.isIntersecting) build(s.target.group); }), { rootMargin: near + " 0px" });
@@ -106,8 +106,15 @@
 		a.setAttribute("href", api.address + "/" + encodeURIComponent(r.name));
 		a.hidden = false;
 		named(one(".name", a), shown);
-		all(".tag", name).forEach((t) => t.remove());
+		all(".tag, .mk", name).forEach((t) => t.remove());
 		if (conflict) { const t = span("tag warn", list.dataset.conflict); t.title = visible(r.name); name.append(t); }
+		for (const m of r.marks) {
+			const title = list.dataset["mark" + m.toUpperCase()].replace("{name}", r.lock);
+			const mark = m === "l" ? span("tag mk-l", r.lock) : span("mk mk-" + m, "");
+			mark.title = title;
+			if (m !== "l") mark.append(span("hidden-text", title));
+			name.append(mark);
+		}
 		const [when, ...who] = r.changed.split(" · "), parts = [];
 		if (when) {
 			const t = document.createElement("time");
