@@ -331,9 +331,10 @@ func (d *duel) makeWide(dir string) error {
 
 func (d *duel) print() {
 	size := mib(d.config.large)
+	together := fmt.Sprintf("edits %d", libsvnCommitters)
 	rows := []struct{ job, what, goal string }{
 		{"edits 1", "one changed file of 1 KiB, one commit", "3 x"},
-		{fmt.Sprintf("edits %d", libsvnCommitters), fmt.Sprintf("the same, %d committers at once, each", libsvnCommitters), "6 x"},
+		{together, fmt.Sprintf("the same, %d committers at once, each", libsvnCommitters), "6 x"},
 		{"tree", "10,000 new files of 1 KiB, one commit", "12 x"},
 		{"all", "10,000 files of 1 KiB, read", "2 x"},
 		{"put", "a new file of " + size, "4 x"},
@@ -343,13 +344,16 @@ func (d *duel) print() {
 		{"wide", fmt.Sprintf("a change among %d entries", d.config.entries), "50 ms, 8 KiB"},
 	}
 	const line = "  %-40s %10s %10s %8s  %-14s %-22s %s\n"
-	fmt.Printf("\n"+line, "", "libsvn", "havre", "ratio", "goal", "memory, MiB", "growth of the repository")
+	fmt.Printf("\n"+line, "", "libsvn", "havre", "ratio", "goal", "memory, MiB", "the repository grows by")
 	for _, r := range rows {
 		p := d.results[r.job]
 		memory := fmt.Sprintf("%d, havre %d", p.peak[theirs]>>20, p.peak[ours]>>20)
 		growth := ""
 		if p.growth[ours] != nil {
 			growth = fmt.Sprintf("%s, havre %s", bytesOf(middle(p.growth[theirs])), bytesOf(middle(p.growth[ours])))
+		}
+		if r.job == together {
+			growth = ratio(median(d.results["edits 1"].took[theirs]), median(p.took[ours])) + " what libsvn takes one by one"
 		}
 		fmt.Printf(line, r.what, short(median(p.took[theirs])), short(median(p.took[ours])),
 			ratio(median(p.took[theirs]), median(p.took[ours])), r.goal, memory, growth)
