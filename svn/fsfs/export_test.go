@@ -25,17 +25,7 @@ func (r *Repository) WaitQueued(n int) {
 }
 
 // WaitNotes returns when all rows of the rep-cache are written.
-func (r *Repository) WaitNotes() {
-	for {
-		r.notes.mu.Lock()
-		writing := r.notes.writing
-		r.notes.mu.Unlock()
-		if !writing {
-			return
-		}
-		runtime.Gosched()
-	}
-}
+func (r *Repository) WaitNotes() { r.notes.running.Wait() }
 
 // TextAt returns where the contents of a file are stored, "revision/item".
 func (r *Repository) TextAt(path svn.Path, rev svn.Revnum) (string, error) {

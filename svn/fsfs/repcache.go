@@ -83,6 +83,8 @@ type repNotes struct {
 	writing bool
 	cancel  context.CancelFunc // of what writes
 	running sync.WaitGroup
+	// closing is closed when the Repository is, so that nothing waits for more rows.
+	closing chan struct{}
 }
 
 const (
@@ -92,6 +94,9 @@ const (
 	maxNotes = 1 << 20
 	// notesAtOnce bounds the rows of one transaction: other committers wait for its end.
 	notesAtOnce = 2000
+	// collectTime is how long rows wait for those of the next commits: a transaction for all of them takes
+	// no longer than one for a single row, and others who use the database are disturbed less.
+	collectTime = 50 * time.Millisecond
 	// closeWait is how long Close waits for rows to be written.
 	closeWait = 3 * time.Second
 )
@@ -100,6 +105,7 @@ func (r *Repository) initNotes(opts Options) {
 	n := &r.notes
 	n.dir, n.note = r.dir, opts.Note
 	n.recent = map[[20]byte]SharedRep{}
+	n.closing = make(chan struct{})
 	// Rows of revisions that the repository does not have (it was restored from a backup) make
 	// Subversion's programs refuse commits: the first of ours removes them.
 	n.sweep = true
@@ -211,37 +217,56 @@ func (n *repNotes) add(base svn.Revnum, rows, wrong []SharedRep) {
 
 // write writes all rows that wait.
 func (n *repNotes) write(ctx context.Context) {
+	pause := time.NewTimer(collectTime)
+	defer pause.Stop()
+	for more := true; more; {
+		select {
+		case <-pause.C:
+		case <-n.closing:
+		}
+		more = n.writeWaiting(ctx)
+		pause.Reset(collectTime)
+	}
+}
+
+// writeWaiting writes the rows that wait now. more is false when there were none.
+func (n *repNotes) writeWaiting(ctx context.Context) (more bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	u, cache := n.update, n.cache
+	n.update = RepCacheUpdate{}
+	if cache == nil || len(u.Rows) == 0 && len(u.Wrong) == 0 {
+		clear(n.recent)
+		n.writing = false
+		return false
+	}
+	n.mu.Unlock()
+	err := updateParts(ctx, cache, u)
+	n.mu.Lock()
+	for _, row := range u.Rows {
+		delete(n.recent, row.SHA1)
+	}
+	n.sweep = n.sweep || err != nil && u.Sweep
+	switch {
+	case err == nil:
+	case errors.Is(err, ErrRepCacheBusy):
+		n.tell(err)
+	case n.cache == cache && ctx.Err() == nil:
+		n.fail(err)
+	}
+	return true
+}
+
+// updateParts makes an update in transactions that are not too long.
+func updateParts(ctx context.Context, cache RepCache, u RepCacheUpdate) error {
+	rows := u.Rows
 	for {
-		u := n.update
-		cache := n.cache
-		if cache == nil || n.closed && time.Now().Before(n.resting) || len(u.Rows) == 0 && len(u.Wrong) == 0 {
-			n.update.Rows, n.update.Wrong = nil, nil
-			clear(n.recent)
-			n.writing = false
-			return
+		u.Rows = rows[:min(len(rows), notesAtOnce)]
+		rows = rows[len(u.Rows):]
+		if err := cache.Update(ctx, &u); err != nil || len(rows) == 0 {
+			return err
 		}
-		if len(u.Rows) > notesAtOnce {
-			u.Rows = u.Rows[:notesAtOnce:notesAtOnce]
-			n.update.Rows = n.update.Rows[notesAtOnce:]
-		} else {
-			n.update.Rows = nil
-		}
-		n.update.Wrong, n.update.Sweep = nil, false
-		n.mu.Unlock()
-		err := cache.Update(ctx, &u)
-		n.mu.Lock()
-		for _, row := range u.Rows {
-			delete(n.recent, row.SHA1)
-		}
-		switch {
-		case err == nil:
-		case errors.Is(err, ErrRepCacheBusy):
-			n.tell(err)
-		case n.cache == cache && ctx.Err() == nil:
-			n.fail(err)
-		}
+		u.Wrong, u.Sweep = nil, false
 	}
 }
 
@@ -249,6 +274,7 @@ func (n *repNotes) write(ctx context.Context) {
 func (n *repNotes) close() {
 	n.mu.Lock()
 	n.closed = true
+	close(n.closing)
 	timer := time.AfterFunc(closeWait, func() {
 		n.mu.Lock()
 		defer n.mu.Unlock()
