@@ -17,15 +17,17 @@ import (
 	"github.com/havre-cloud/havre/svn/svntest"
 )
 
-// TestBesideSubversion commits from several goroutines of two Repositories, from svnmucc over
-// file:// and from another over svnserve, all at once. All commits have to be there afterwards.
+// TestBesideSubversion commits the same contents from several goroutines of two Repositories, from svnmucc
+// over file:// and from another over svnserve, all at once. All commits have to be there afterwards, and
+// the contents not often.
 func TestBesideSubversion(t *testing.T) {
 	const rounds, goroutines = 15, 3
-	r := create(t)
+	r := reopenShared(t, create(t))
 	commit(t, r, svn.Change{Op: svn.OpMkdir, Path: "shared", Base: unknown})
 	serve := svnserve(t, r.Dir())
+	same := text(2000, "of all")
 	small := filepath.Join(t.TempDir(), "small")
-	if err := os.WriteFile(small, []byte("theirs\n"), 0o600); err != nil {
+	if err := os.WriteFile(small, []byte(same), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	var wg sync.WaitGroup
@@ -33,7 +35,7 @@ func TestBesideSubversion(t *testing.T) {
 		for i := range rounds {
 			path := svn.Path(fmt.Sprintf("shared/%s-%d", name, i))
 			_, err := r.Commit(t.Context(), &svn.Commit{Changes: []svn.Change{
-				{Op: svn.OpPut, Path: path, Base: unknown, Content: content(name)},
+				put(path, same),
 			}})
 			if err != nil {
 				t.Errorf("%s, round %d: %v", name, i, err)
@@ -45,7 +47,7 @@ func TestBesideSubversion(t *testing.T) {
 			svntestTry(t, "svnmucc", "-m", name, "put", small, fmt.Sprintf("%s/shared/%s-%d", url, name, i))
 		}
 	}
-	second := open(t, r.Dir())
+	second := openShared(t, r.Dir())
 	for g := range goroutines {
 		wg.Go(func() { ours(r, fmt.Sprint("first", g)) })
 		wg.Go(func() { ours(second, fmt.Sprint("second", g)) })
@@ -59,12 +61,16 @@ func TestBesideSubversion(t *testing.T) {
 	if err != nil || youngest != want {
 		t.Errorf("youngest is r%d, %v; want r%d", youngest, err, want)
 	}
-	count := 0
-	for _, err := range r.List(t.Context(), "shared", youngest, false) {
+	count, stored := 0, map[string]bool{}
+	for n, err := range r.List(t.Context(), "shared", youngest, false) {
 		if err != nil {
 			t.Fatal(err)
 		}
 		count++
+		stored[textAt(t, r, n.Path, youngest)] = true
+	}
+	if len(stored) > count/2 {
+		t.Errorf("the contents of %d files are stored %d times", count, len(stored))
 	}
 	if want := rounds * (2*goroutines + 2); count != want {
 		t.Errorf("%d files are there, want %d", count, want)
@@ -78,6 +84,12 @@ func TestBesideSubversion(t *testing.T) {
 			t.Errorf("r%d is of %s, before the one before: %s", e.Rev, date, last)
 		}
 		last = e.Props[svn.PropDate]
+	}
+	if err := errors.Join(r.Close(), second.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if got := len(rows(t, r.Dir())); got != 1 {
+		t.Errorf("the cache has %d rows, want 1", got)
 	}
 	svntest.JudgeQuick(t, r.Dir())
 }

@@ -50,7 +50,7 @@ func half(name string) {
 			panic(err)
 		}
 	}
-	fmt.Println("written")
+	fmt.Fprintln(os.Stdout, "written")
 	select {}
 }
 
