@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"os"
 	"os/exec"
@@ -58,6 +57,9 @@ func startApache(ctx context.Context, c config) (*svnServer, error) {
 	for _, m := range []string{"mpm_event", "authn_core", "authn_file", "authz_core", "authz_user", "auth_basic", "dav", "dav_svn"} {
 		fmt.Fprintf(&conf, "LoadModule %s_module %s/mod_%s.so\n", m, modules, m)
 	}
+	if os.Getuid() == 0 { // as which Apache's children do not run
+		conf.WriteString("User nobody\nGroup nogroup\n")
+	}
 	fmt.Fprintf(&conf, "SVNUseUTF8 On\nMaxKeepAliveRequests 100\nKeepAliveTimeout 5\n<Location /svn>\nDAV svn\nSVNParentPath %s/repos\n"+
 		"AuthType Basic\nAuthName bench\nAuthUserFile users\nRequire valid-user\n</Location>\n", s.dir)
 	if err := os.WriteFile(filepath.Join(s.dir, "httpd.conf"), []byte(conf.String()), 0o644); err != nil {
@@ -69,13 +71,8 @@ func startApache(ctx context.Context, c config) (*svnServer, error) {
 	}
 	s.url = fmt.Sprintf("http://127.0.0.1:%d/svn/plans", port)
 	s.cmd = exec.CommandContext(ctx, "apache2", "-f", filepath.Join(s.dir, "httpd.conf"), "-DFOREGROUND")
-	if os.Getuid() == 0 { // as which Apache's children do not run
-		const nobody = 65534
-		s.cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
-		err := filepath.WalkDir(s.dir, func(path string, _ fs.DirEntry, err error) error {
-			return errors.Join(err, os.Lchown(path, nobody, nobody))
-		})
-		if err := errors.Join(err, os.Chmod(c.dir, 0o755)); err != nil {
+	if os.Getuid() == 0 {
+		if err := errors.Join(command(ctx, "chown", "-R", "nobody:nogroup", s.dir), os.Chmod(c.dir, 0o755)); err != nil {
 			return nil, err
 		}
 	}

@@ -51,7 +51,7 @@ func newHashCache(dir, uuid string) *hashCache {
 type hashKey [16]byte
 
 func keyOf(n *svn.Node) hashKey {
-	b := binary.BigEndian.AppendUint64(nil, uint64(n.CreatedRev)) //nolint:gosec // a revision of a node is not negative
+	b := binary.BigEndian.AppendUint64(nil, uint64(n.CreatedRev))
 	b = append(append(b, n.MD5...), n.Path...)
 	sum := sha256.Sum256(b)
 	return hashKey(sum[:16])
@@ -126,6 +126,7 @@ func (c *hashCache) load() {
 		// Half a record, after a crash, would shift those behind it: begun anew, with what is good.
 		if err := c.rewrite(); err != nil {
 			c.closeFile()
+			_ = os.Remove(c.path) // as above; Windows does not cut files that are appended to
 		}
 	}
 }

@@ -36,6 +36,7 @@ func TestHashCache(t *testing.T) {
 			t.Errorf("%d are known, want %d", got, want)
 		}
 	}
+
 	file := newHashCache(dir, "uuid").path
 	c = newHashCache(dir, "uuid")
 	known(c, 10)
@@ -44,8 +45,10 @@ func TestHashCache(t *testing.T) {
 		t.Error("what is known of one repository is believed of another")
 	}
 	for _, other := range []*svn.Node{
-		{Path: "b", Kind: svn.KindFile, CreatedRev: 1, MD5: node(1).MD5}, {Path: "a", Kind: svn.KindFile, CreatedRev: 2, MD5: node(1).MD5},
-		{Path: "a", Kind: svn.KindFile, CreatedRev: 1, MD5: node(2).MD5}, {Path: "a", Kind: svn.KindFile, CreatedRev: 1},
+		{Path: "b", Kind: svn.KindFile, CreatedRev: 1, MD5: node(1).MD5},
+		{Path: "a", Kind: svn.KindFile, CreatedRev: 2, MD5: node(1).MD5},
+		{Path: "a", Kind: svn.KindFile, CreatedRev: 1, MD5: node(2).MD5},
+		{Path: "a", Kind: svn.KindFile, CreatedRev: 1},
 	} {
 		if c.fill(other); other.SHA1 != nil {
 			t.Errorf("%+v has the checksum of another", other)
