@@ -3,6 +3,7 @@ package web
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"html/template"
 	"net/url"
 	"slices"
@@ -41,7 +42,8 @@ type listingKey struct {
 	sort, filter string
 	grid, writes bool
 	whole        bool
-	names        int // the version of people's names
+	names        int    // the version of people's names
+	marks        string // beside the names, as JSON
 }
 
 // listings keeps the lists that were rendered last, within a bound of bytes.
@@ -83,6 +85,17 @@ func (s *Server) listing(x *exchange, at *hub.Spot, v *directoryView) (*listing,
 		sort: v.Sort, filter: v.Filter, grid: v.Grid, writes: v.Write, whole: v.Whole,
 		names: s.namesVersion(x.ctx()),
 	}
+	marks, err := s.hub.Marks(x.ctx(), at)
+	if err != nil {
+		return nil, err
+	}
+	if len(marks) > 0 {
+		text, err := json.Marshal(marks)
+		if err != nil {
+			return nil, err
+		}
+		key.marks = string(text) + x.session.User.Name // whose own lock is called so
+	}
 	if l := s.listings.get(key, x.now); l != nil && at.ID != "" {
 		return l, nil
 	}
@@ -108,7 +121,7 @@ func (s *Server) listing(x *exchange, at *hub.Spot, v *directoryView) (*listing,
 			l.Files++
 		}
 	}
-	r := &rowWriter{x: x, v: v, dot: " · "}
+	r := &rowWriter{x: x, v: v, dot: " · ", marks: x.rowMarks(marks)}
 	if v.Grid {
 		l.Rows = r.tiles(entries)
 	} else {
@@ -189,6 +202,7 @@ type rowWriter struct {
 	v     *directoryView
 	b     strings.Builder
 	dot   string
+	marks map[string]rowMark // by the names of entries
 	dates map[int64]string
 	names map[string]string
 	sizes map[int64]string
@@ -216,7 +230,7 @@ func (r *rowWriter) list(entries []*hub.Entry) template.HTML {
 }
 
 // lines writes a group as text: for each entry a line of its name, what changed says, and its amount,
-// between tabs, which no name contains. data-k has a letter for the kind of each entry, a capital for a
+// between tabs, which no name contains, and if it has marks their kinds and who has locked it. data-k has a letter for the kind of each entry, a capital for a
 // conflict copy; data-t the times of the changes in seconds since 1970 to the base of 36 between commas,
 // nothing for the same as before.
 func (r *rowWriter) lines(n int, group []*hub.Entry) {
@@ -241,6 +255,9 @@ func (r *rowWriter) lines(n int, group []*hub.Entry) {
 			r.write("\n")
 		}
 		r.write(template.HTMLEscapeString(e.Name), "\t", r.when(e), "\t", r.amount(e))
+		if m, ok := r.marks[e.Name]; ok {
+			r.write("\t", m.kinds, "\t", template.HTMLEscapeString(m.lock))
+		}
 	}
 }
 
@@ -265,7 +282,7 @@ func (r *rowWriter) row(e *hub.Entry, tick, menu, conflict string) {
 	r.write(`<div role="row" class="`, class, `" id="f`, strconv.FormatUint(uint64(fnv(e.Name)), 36), `">`,
 		`<span role="gridcell"><input type="checkbox" name="item" value="`, name, `" aria-label="`, tick, `" tabindex="-1"></span>`,
 		`<span role="gridcell" class="fn `, rowIcon(e), `"><a href="`, template.HTMLEscapeString(r.v.Address+"/"+url.PathEscape(e.Name)), `" tabindex="-1">`,
-		rowName(shown), `</a>`, mark, `</span>`,
+		rowName(shown), `</a>`, mark, r.marksOf(e.Name), `</span>`,
 		`<span role="gridcell">`, r.changed(e), `</span><span role="gridcell">`, r.amount(e), `</span>`,
 		`<span role="gridcell"><a href="?details=`, template.HTMLEscapeString(url.QueryEscape(e.Name)), `" class="fm" aria-label="`, menu, `" tabindex="-1"></a></span></div>`)
 }

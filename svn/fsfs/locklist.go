@@ -1,0 +1,39 @@
+package fsfs
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"path/filepath"
+
+	"github.com/havre-cloud/havre/svn"
+)
+
+// maxLocksListed bounds how many locks Locks returns.
+const maxLocksListed = 1000
+
+// Locks returns the locks in force at and below a directory, as `svn lock` makes them, in no order, at most 1,000. Where there
+// are none it costs one look for a file. Who holds a lock is told, its token is not.
+func (r *Repository) Locks(ctx context.Context, dir svn.Path) ([]*svn.LockedError, error) {
+	below, err := r.readLock(lockDigest(dir))
+	if err != nil || below == nil {
+		return nil, err
+	}
+	var all []*svn.LockedError
+	for digest := range bytes.SplitSeq([]byte(below["children"]), []byte{'\n'}) {
+		if len(digest) != 32 || len(all) >= maxLocksListed {
+			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		lock, err := r.readLock(filepath.Base(string(digest)))
+		if err != nil {
+			return nil, err
+		}
+		if held, ok := errors.AsType[*svn.LockedError](lockedBy(lock)); ok {
+			all = append(all, held)
+		}
+	}
+	return all, nil
+}
