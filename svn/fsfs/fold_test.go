@@ -3,6 +3,8 @@ package fsfs_test
 import (
 	"fmt"
 	"maps"
+	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -76,6 +78,52 @@ func TestFold(t *testing.T) {
 	svntest.Verify(t, svntest.Pack(t, ours.Dir(), 10))
 }
 
+// TestMergeinfoCounts sets, copies and removes svn:mergeinfo at random. Each node counts those at and below it, which
+// verify counts too.
+func TestMergeinfoCounts(t *testing.T) {
+	svntest.RequireSubversion(t)
+	ours, f := create(t), newFolder()
+	rng := rand.New(rand.NewPCG(21, 22))
+	commit(t, ours, f.steps("put f 0; mkdir d; mkdir d/e; put d/e/x 0; put d/y 0; mergeinfo d/e/x /f:1; mergeinfo d /f:1; mkdir e; put e/z 0", "")...)
+	f.first = maps.Clone(f.kinds)
+	pick := func(paths []svn.Path) svn.Path { return paths[rng.IntN(len(paths))] }
+	for range 60 {
+		f.begin()
+		var changes []svn.Change
+		for n := range 1 + rng.IntN(5) {
+			all := slices.Sorted(maps.Keys(f.kinds))
+			dirs := slices.DeleteFunc(slices.Clone(all), func(p svn.Path) bool { return f.kinds[p] != svn.KindDir })
+			fresh := svn.Path(fmt.Sprintf("n%d-%d", f.rev, n))
+			if len(dirs) > 0 && rng.IntN(3) > 0 {
+				fresh = pick(dirs).Join(string(fresh))
+			}
+			step := ""
+			switch k := rng.IntN(12); {
+			case len(all) == 0 || k < 2:
+				step = fmt.Sprint("put ", fresh, " new")
+			case k < 3:
+				step = fmt.Sprint("mkdir ", fresh)
+			case k < 6:
+				step = fmt.Sprint("cp ", fresh, " ", pick(slices.Sorted(maps.Keys(f.first))))
+			case k < 9:
+				step = fmt.Sprintf("mergeinfo %s /f:%d", pick(all), f.rev)
+			case k < 10:
+				step = fmt.Sprintf("propset %s v%d", pick(all), f.rev)
+			default:
+				step = fmt.Sprint("rm ", pick(all))
+			}
+			changes = append(changes, f.step(step, ""))
+		}
+		commit(t, ours, changes...)
+	}
+	theirs := svntest.Create(t)
+	svntest.RunIn(t, strings.NewReader(f.dump.String()), "svnadmin", "load", "-q", theirs)
+	if diff := cmp.Diff(logsOf(t, ours.Dir()), logsOf(t, theirs)); diff != "" {
+		t.Errorf("changed paths (-ours +libsvn):\n%s", diff)
+	}
+	svntest.JudgeQuick(t, ours.Dir())
+}
+
 // logsOf returns what svn lists as changed in each revision.
 func logsOf(t *testing.T, dir string) map[string][]string {
 	t.Helper()
@@ -113,59 +161,68 @@ func (f *folder) revision() {
 
 // steps makes a revision.
 func (f *folder) steps(steps, top string) []svn.Change {
-	base := f.rev
-	f.rev++
-	f.revision()
+	f.begin()
 	var changes []svn.Change
 	for step := range strings.SplitSeq(steps, "; ") {
-		words := strings.Fields(step)
-		path := svn.Path(top)
-		if words[1] != "." {
-			path = path.Join(words[1])
-		}
-		kind, there := f.kinds[path]
-		c := svn.Change{Path: path, Base: base}
-		if !there {
-			c.Base = unknown
-		}
-		action := map[bool]string{true: "change", false: "add"}[there]
-		switch words[0] {
-		case "rm":
-			c.Op = svn.OpDelete
-			f.node(path, "delete", "", "")
-			maps.DeleteFunc(f.kinds, func(p svn.Path, _ svn.Kind) bool { _, below := p.Rel(path); return below })
-		case "mkdir":
-			c.Op = svn.OpMkdir
-			f.kinds[path] = svn.KindDir
-			f.node(path, "add", "Node-kind: dir\n", "")
-		case "put":
-			c.Op, c.Content = svn.OpPut, content(words[2])
-			f.kinds[path] = svn.KindFile
-			f.node(path, action, fmt.Sprintf("Node-kind: file\nText-content-length: %d\nContent-length: %d\n", len(words[2]), len(words[2])), words[2])
-		case "cp":
-			from := svn.Path(words[2])
-			c.Op, c.Base, c.CopyFrom = svn.OpCopy, unknown, &svn.CopySource{Path: from, Rev: 1}
-			for p, kind := range f.first {
-				if rest, below := p.Rel(from); below {
-					f.kinds[path.Join(string(rest))] = kind
-				}
-			}
-			f.node(path, "add", fmt.Sprintf("Node-kind: %s\nNode-copyfrom-rev: 1\nNode-copyfrom-path: %s\n", f.first[from], from), "")
-		default:
-			name := "p"
-			if words[0] == "mergeinfo" {
-				name = svn.PropMergeinfo
-			}
-			c.Op, c.Props = svn.OpPut, svn.Props{name: words[2]}
-			if kind == svn.KindDir {
-				c.Op = svn.OpMkdir
-			}
-			props := fmt.Sprintf("K %d\n%s\nV %d\n%s\nPROPS-END\n", len(name), name, len(words[2]), words[2])
-			f.node(path, "change", fmt.Sprintf("Node-kind: %s\nProp-content-length: %d\nContent-length: %d\n", kind, len(props), len(props)), props)
-		}
-		changes = append(changes, c)
+		changes = append(changes, f.step(step, top))
 	}
 	return changes
+}
+
+func (f *folder) begin() {
+	f.rev++
+	f.revision()
+}
+
+// step is a change of the revision that was begun.
+func (f *folder) step(step, top string) svn.Change {
+	base := f.rev - 1
+	words := strings.Fields(step)
+	path := svn.Path(top)
+	if words[1] != "." {
+		path = path.Join(words[1])
+	}
+	kind, there := f.kinds[path]
+	c := svn.Change{Path: path, Base: base}
+	if !there {
+		c.Base = unknown
+	}
+	action := map[bool]string{true: "change", false: "add"}[there]
+	switch words[0] {
+	case "rm":
+		c.Op = svn.OpDelete
+		f.node(path, "delete", "", "")
+		maps.DeleteFunc(f.kinds, func(p svn.Path, _ svn.Kind) bool { _, below := p.Rel(path); return below })
+	case "mkdir":
+		c.Op = svn.OpMkdir
+		f.kinds[path] = svn.KindDir
+		f.node(path, "add", "Node-kind: dir\n", "")
+	case "put":
+		c.Op, c.Content = svn.OpPut, content(words[2])
+		f.kinds[path] = svn.KindFile
+		f.node(path, action, fmt.Sprintf("Node-kind: file\nText-content-length: %d\nContent-length: %d\n", len(words[2]), len(words[2])), words[2])
+	case "cp":
+		from := svn.Path(words[2])
+		c.Op, c.Base, c.CopyFrom = svn.OpCopy, unknown, &svn.CopySource{Path: from, Rev: 1}
+		for p, kind := range f.first {
+			if rest, below := p.Rel(from); below {
+				f.kinds[path.Join(string(rest))] = kind
+			}
+		}
+		f.node(path, "add", fmt.Sprintf("Node-kind: %s\nNode-copyfrom-rev: 1\nNode-copyfrom-path: %s\n", f.first[from], from), "")
+	default:
+		name := "p"
+		if words[0] == "mergeinfo" {
+			name = svn.PropMergeinfo
+		}
+		c.Op, c.Props = svn.OpPut, svn.Props{name: words[2]}
+		if kind == svn.KindDir {
+			c.Op = svn.OpMkdir
+		}
+		props := fmt.Sprintf("K %d\n%s\nV %d\n%s\nPROPS-END\n", len(name), name, len(words[2]), words[2])
+		f.node(path, "change", fmt.Sprintf("Node-kind: %s\nProp-content-length: %d\nContent-length: %d\n", kind, len(props), len(props)), props)
+	}
+	return c
 }
 
 func (f *folder) node(path svn.Path, action, headers, body string) {
