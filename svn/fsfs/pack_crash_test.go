@@ -65,6 +65,7 @@ var packCrashFormats = []string{"8\nlayout sharded 3\naddressing physical\n", "6
 // TestPackKilled kills a process at every step of packing. Everything has to be there for everybody,
 // and packing again, by us and by svnadmin, has to come to an end.
 func TestPackKilled(t *testing.T) {
+	t.Parallel() // it waits for the disk most of the time
 	svntest.RequireSubversion(t)
 	made := packCrashRepository(t, packCrashFormats[0])
 	for point := 1; ; point++ {
@@ -99,6 +100,7 @@ func TestPackKilled(t *testing.T) {
 func TestPackFails(t *testing.T) {
 	for _, format := range packCrashFormats {
 		t.Run(strings.ReplaceAll(strings.TrimSpace(format), "\n", ", "), func(t *testing.T) {
+			t.Parallel()
 			made := packCrashRepository(t, format)
 			for point := int64(1); ; point++ {
 				dir := filepath.Join(t.TempDir(), "failed")

@@ -92,6 +92,7 @@ func TestVerifyDamagedPack(t *testing.T) {
 		{"their manifest", "1.8", "revprops/0.pack/manifest", false, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			made := h.Load(t, "--compatible-version", tt.version)
 			dir := svntest.Reshard(t, made, 8)
 			if tt.theirs {

@@ -146,6 +146,7 @@ func TestPackInParts(t *testing.T) {
 func TestPackedRevProps(t *testing.T) {
 	for _, conf := range []string{"", "revprop-pack-size = 1\n", "compress-packed-revprops = true\n"} {
 		t.Run(conf, func(t *testing.T) {
+			t.Parallel()
 			made := svntest.Create(t, "--compatible-version", "1.8")
 			file := filepath.Join(made, "db", "fsfs.conf")
 			if err := os.WriteFile(file, []byte("[packed-revprops]\n"+conf), 0o600); err != nil {
