@@ -97,7 +97,7 @@ func TestMergeinfoCounts(t *testing.T) {
 			if len(dirs) > 0 && rng.IntN(3) > 0 {
 				fresh = pick(dirs).Join(string(fresh))
 			}
-			step := ""
+			var step string
 			switch k := rng.IntN(12); {
 			case len(all) == 0 || k < 2:
 				step = fmt.Sprint("put ", fresh, " new")
