@@ -19,7 +19,7 @@ const (
 func trimMemory(ctx context.Context) error {
 	ticker := time.NewTicker(trimInterval)
 	defer ticker.Stop()
-	last, worked := allocated(), false
+	last, worked := allocated(), true // the start is a burst
 	for {
 		select {
 		case <-ctx.Done():

@@ -23,6 +23,7 @@ import (
 type assets struct {
 	byName    map[string]*asset // name as in static/, or of a joined file
 	byAddress map[string]*asset
+	best      *zstd.Encoder // while they are loaded, for it takes 34 MB
 }
 
 type asset struct {
@@ -41,7 +42,11 @@ var cssReference = regexp.MustCompile(`url\("?([a-z0-9_./-]+)"?\)`)
 // loadAssets reads static/. css/*.css become app.css, js/*.js behind the vendored libraries app.js,
 // sprite/*.svg sprite.svg; everything else keeps its name.
 func loadAssets(files fs.FS) (*assets, error) {
-	a := &assets{byName: map[string]*asset{}, byAddress: map[string]*asset{}}
+	a := &assets{byName: map[string]*asset{}, byAddress: map[string]*asset{}, best: newZstd(zstd.SpeedBestCompression, 1)}
+	defer func() {
+		_ = a.best.Close() // it has nothing open
+		a.best = nil
+	}()
 	err := fs.WalkDir(files, "static", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
@@ -145,7 +150,7 @@ func (a *assets) add(name string, b []byte) {
 		s.kind = "image/svg+xml"
 	}
 	if compressible(s.kind) {
-		s.gzip, s.zstd = gzipped(b, gzip.BestCompression), zstdBest().EncodeAll(b, nil)
+		s.gzip, s.zstd = gzipped(b, gzip.BestCompression), a.best.EncodeAll(b, nil)
 	}
 	a.byName[name], a.byAddress[s.address] = s, s
 }
@@ -232,14 +237,11 @@ func writeCompressed(w http.ResponseWriter, r *http.Request, status int, b []byt
 	return err
 }
 
-// The encoders are safe for concurrent EncodeAll.
-var (
-	zstdFast = sync.OnceValue(func() *zstd.Encoder { return newZstd(zstd.SpeedFastest) })
-	zstdBest = sync.OnceValue(func() *zstd.Encoder { return newZstd(zstd.SpeedBestCompression) })
-)
+// zstdFast is safe for concurrent EncodeAll.
+var zstdFast = sync.OnceValue(func() *zstd.Encoder { return newZstd(zstd.SpeedFastest, 2) })
 
-func newZstd(level zstd.EncoderLevel) *zstd.Encoder {
-	e, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(level), zstd.WithWindowSize(1<<20), zstd.WithEncoderConcurrency(2))
+func newZstd(level zstd.EncoderLevel, atOnce int) *zstd.Encoder {
+	e, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(level), zstd.WithWindowSize(1<<20), zstd.WithEncoderConcurrency(atOnce))
 	if err != nil {
 		panic(err) // the options are constants
 	}

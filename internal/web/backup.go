@@ -88,7 +88,7 @@ func placeWords(folder, path string) string {
 
 func (x *exchange) backupRow(s *hub.Source) backupRow {
 	r := backupRow{
-		sourceWords: x.sourceWords(s), ID: s.ID, Address: "/backups/" + url.PathEscape(string(s.ID)), Title: s.Title, Icon: sourceIcon(s.Address),
+		sourceWords: x.sourceWords(s), ID: s.ID, Address: "/backups/" + url.PathEscape(string(s.ID)), Title: x.sourceTitle(s), Icon: sourceIcon(s.Address),
 		Host: hostOf(s.Address.Instance), Place: placeWords(s.Folder, string(s.Path)), Strip: x.sourceDays(&s.Days), Last: s.LastGood, Next: s.Next,
 	}
 	if s.Address.Collection != "" {

@@ -427,7 +427,7 @@ func TestBackupCollection(t *testing.T) {
 	}
 	until(func() bool { return found.State == hub.SourcePassword })
 	a := s.get("tom", "/backups/"+string(found.ID))
-	a.has(t, "Open the instance", "0 documents.", "Needs a password", `name="what" value="key"`)
+	a.has(t, "Open the instance", ">Every pad</h1>", "0 documents.", "Needs another key", `name="what" value="key"`)
 	if strings.Contains(a.body, "s3cr3t-key") {
 		t.Error("the page shows the key")
 	}

@@ -17,7 +17,7 @@ func (s *Server) backupChange(x *exchange) error {
 		return err
 	}
 	address := "/backups/" + url.PathEscape(string(d.ID))
-	ctx, caller, title := x.ctx(), x.caller(), d.Title
+	ctx, caller, title := x.ctx(), x.caller(), x.sourceTitle(d)
 	var said string
 	switch x.r.PostFormValue("do") {
 	case "check":
@@ -61,7 +61,7 @@ func (s *Server) backupSchedule(x *exchange, d *hub.Source) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return x.t("backups.scheduled", "name", d.Title, "when", x.scheduleWords(scheduleValue(live, every))),
+	return x.t("backups.scheduled", "name", x.sourceTitle(d), "when", x.scheduleWords(scheduleValue(live, every))),
 		s.hub.SetSource(x.ctx(), x.caller(), d.ID, hub.SourceChange{Live: &live, Schedule: &every})
 }
 
@@ -88,7 +88,7 @@ func (s *Server) backupSecret(x *exchange, d *hub.Source) (string, error) {
 	if err == nil {
 		err = s.hub.CheckSource(x.ctx(), x.caller(), d.ID)
 	}
-	return x.t("backups.saved", "name", d.Title), err
+	return x.t("backups.saved", "name", x.sourceTitle(d)), err
 }
 
 // nameAuthor gives an unnamed author of a pad a name, "" takes it away.

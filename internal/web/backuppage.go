@@ -133,7 +133,7 @@ func (x *exchange) backupView(d *hub.Source) *backupView {
 		unit = "collection"
 	}
 	v := &backupView{
-		Here: x.r.URL.RequestURI(), Address: id, Action: id, Title: d.Title, Unit: unit, Sheet: unit == "sheet",
+		Here: x.r.URL.RequestURI(), Address: id, Action: id, Title: x.sourceTitle(d), Unit: unit, Sheet: unit == "sheet",
 		Shown: d.Address.URL, Write: d.Right >= havre.RightWrite, Paused: d.State == hub.SourcePaused,
 		Place: placeWords(d.Folder, string(d.Path)), PlaceLink: folderAddress(d.Folder, string(d.Path)), AddedBy: x.authorName(d.AddedBy), Added: d.Added,
 		Strip: x.sourceDays(&d.Days),

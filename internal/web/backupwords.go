@@ -42,6 +42,25 @@ func sourceIcon(a source.Address) string {
 	return "notebook-pen"
 }
 
+// sourceTitle is what people call a source: its document's title, or what a collection is.
+func (x *exchange) sourceTitle(s *hub.Source) string {
+	collection, of, _ := strings.Cut(s.Address.Collection, " ")
+	if collection == "" || s.Title != s.Address.Collection {
+		return s.Title
+	}
+	title := collection
+	if collection == "all" || collection == "group" || collection == "mypads" {
+		title = x.t("backups.what." + collection)
+	}
+	return strings.TrimSpace(title + " " + of)
+}
+
+// byKey says whether it is a key of the API that opens a source.
+func byKey(a source.Address) bool {
+	collection, _, _ := strings.Cut(a.Collection, " ")
+	return collection == "all" || collection == "group"
+}
+
 // sourceWords is how a source is, for its row and its page.
 type sourceWords struct {
 	State string // of the glyph
@@ -74,6 +93,9 @@ func (x *exchange) sourceWords(s *hub.Source) sourceWords {
 		}
 	case hub.SourcePassword, hub.SourceHidden:
 		w.State, w.Words = "waits", x.t("backups.is."+string(s.State))
+		if s.State == hub.SourcePassword && byKey(s.Address) {
+			w.Words = x.t("backups.is.key")
+		}
 	case hub.SourceUnreachable:
 		w.State, w.Words = "stopped", x.t("backups.is.unreachable", "span", since)
 		if s.Reason == source.ReasonForeign {
