@@ -3,6 +3,7 @@ package web
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -167,6 +168,13 @@ func TestHostile(t *testing.T) {
 	for _, person := range []string{"aicha", "maelle"} {
 		t.Run(person, func(t *testing.T) {
 			s := newTestServer(t)
+			groups := s.team()
+			s.grant("Projets", "", "aicha", havre.RightWrite)
+			there := maps.Clone(samples)
+			there["group"], there["device"] = "Direction", string(s.device(person, "laptop", "linux/amd64").Device)
+			if _, ok := groups["Direction"]; !ok {
+				t.Fatal("the group of the samples is not there")
+			}
 			for _, rt := range s.table() {
 				if rt.pattern == "GET /live" || strings.HasPrefix(rt.pattern, "POST /signout") {
 					continue // a stream; the end of the session
@@ -174,13 +182,63 @@ func TestHostile(t *testing.T) {
 				if rt.need == needAdmin && person != "maelle" {
 					continue // refused before anything is read
 				}
-				s.attack(t, rt, person, names)
+				s.attack(t, rt, person, names, there)
 			}
 		})
 	}
 }
 
-func (s *testServer) attack(t *testing.T, rt route, person string, names []string) {
+// TestHostileBackups is the same for the pages of backups, with one that is there.
+func TestHostileBackups(t *testing.T) {
+	names := parameters(t)
+	s := newBackupServer(t)
+	s.pads.set("https://pad.goulet.example/p/cr", s.pad("CR réunion chantier"))
+	pad := s.add("maelle", "Projets", "Douarnenez", "https://pad.goulet.example/p/cr")
+	there := maps.Clone(samples)
+	there["source"] = string(pad[0].ID)
+	for _, person := range []string{"siobhan", "maelle"} {
+		for _, rt := range s.backupRoutes() {
+			if rt.need == needAdmin && person != "maelle" {
+				continue // refused before anything is read
+			}
+			s.attack(t, rt, person, names, there)
+		}
+		if person == "siobhan" { // she reads only
+			if a := s.get("maelle", "/backups/"+there["source"]); a.StatusCode != http.StatusOK {
+				t.Errorf("afterwards the backup is not there: %s", a.Status)
+			}
+		}
+	}
+}
+
+// deeds returns the values of the field that says what a form is for.
+func deeds(t *testing.T) []string {
+	t.Helper()
+	files, err := filepath.Glob("templates/*/*.html")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]bool{}
+	for _, f := range files {
+		b, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range deedPattern.FindAllSubmatch(b, -1) {
+			found[string(m[1])] = true
+		}
+	}
+	if len(found) < 10 {
+		t.Fatalf("only %d deeds are found", len(found))
+	}
+	return slices.Sorted(maps.Keys(found))
+}
+
+var deedPattern = regexp.MustCompile(`name="do" value="([a-z-]+)"`)
+
+// attack sends hostile values in every place, parameter and field of an endpoint; there are values of places
+// behind which something is.
+func (s *testServer) attack(t *testing.T, rt route, person string, names []string, there map[string]string) {
 	t.Helper()
 	ids := []string{string(s.user("tom").ID), string(s.folder("Comptabilité").ID)}
 	wrong := 0
@@ -225,7 +283,7 @@ func (s *testServer) attack(t *testing.T, rt route, person string, names []strin
 		for _, n := range names {
 			all.Set(n, v)
 		}
-		_, good := at(rt.pattern, samples)
+		_, good := at(rt.pattern, there)
 		if method == http.MethodGet {
 			// A third of the names at a time, for one that is refused hides the others.
 			some := url.Values{}
@@ -237,9 +295,20 @@ func (s *testServer) attack(t *testing.T, rt route, person string, names []strin
 		}
 		look(v, request(method, good, []byte(all.Encode()), encoded))
 	}
-	method, good := at(rt.pattern, samples)
+	method, good := at(rt.pattern, there)
 	if method == http.MethodGet {
 		return
+	}
+	if strings.Contains(rt.pattern, " /f/") || strings.Contains(rt.pattern, " /backups") || strings.Contains(rt.pattern, " /conflict/") {
+		// A form that has one address for all that it may be for goes further with a word that is known.
+		for i, deed := range deeds(t) {
+			all := url.Values{}
+			for j, n := range names {
+				all.Set(n, hostile[(i+j)%len(hostile)])
+			}
+			all.Set("do", deed)
+			look(deed, request(method, good, []byte(all.Encode()), encoded))
+		}
 	}
 	for _, b := range []struct{ kind, body string }{
 		{encoded, "%zz=%"},
