@@ -256,8 +256,11 @@ type svnPlanner struct {
 
 	people []*svnPerson          // by name
 	byName map[string]*svnPerson // as Subversion spells it
-	groups []*SvnGroup           // all of the file, by name
-	after  *Book                 // who will be in which group; the grants are those of now
+	byID   map[havre.UserID]*svnPerson
+	users  map[havre.UserID]*store.User // accounts of now
+	keys   map[string]*store.User       // the same, by store.NameKey
+	groups []*SvnGroup                  // all of the file, by name
+	after  *Book                        // who will be in which group; the grants are those of now
 	in     map[havre.UserID]map[string]bool
 
 	everyone  *SvnGroup // see svnEveryone
@@ -273,7 +276,14 @@ type svnPerson struct {
 }
 
 func planSvn(in *SvnImport, b *Book, now time.Time) (*svnPlanner, error) {
-	p := &svnPlanner{request: in, book: b, now: now, plan: &SvnPlan{}, byName: map[string]*svnPerson{}}
+	p := &svnPlanner{
+		request: in, book: b, now: now, plan: &SvnPlan{}, byName: map[string]*svnPerson{}, byID: map[havre.UserID]*svnPerson{},
+		users: map[havre.UserID]*store.User{}, keys: map[string]*store.User{},
+	}
+	for i := range b.Users {
+		u := &b.Users[i]
+		p.users[u.ID], p.keys[store.NameKey(u.Name)] = u, u
+	}
 	p.findPeople()
 	if in.Authz != nil {
 		p.findGroups()
@@ -335,12 +345,10 @@ func (p *svnPlanner) findPeople() {
 func (p *svnPlanner) person(name string) *svnPerson {
 	who := &svnPerson{name: name, row: SvnPerson{Name: name, New: true}}
 	who.user = store.User{ID: havre.UserID(svnNew + name), Name: name, DisplayName: name, Role: store.RoleMember}
-	for i := range p.book.Users {
-		if u := &p.book.Users[i]; store.SameName(u.Name, name) {
-			who.user, who.row.New, who.row.Name = *u, false, u.Name
-		}
+	if u := p.keys[store.NameKey(name)]; u != nil {
+		who.user, who.row.New, who.row.Name = *u, false, u.Name
 	}
-	p.people, p.byName[name] = append(p.people, who), who
+	p.people, p.byName[name], p.byID[who.user.ID] = append(p.people, who), who, who
 	return who
 }
 
@@ -369,7 +377,7 @@ func (p *svnPlanner) findNamed(folded map[string]*svnPerson) {
 			}
 			continue
 		}
-		known := slices.ContainsFunc(p.book.Users, func(u store.User) bool { return store.SameName(u.Name, name) })
+		known := p.keys[key] != nil
 		if err := store.CheckUserName(name); err != nil {
 			p.note(SvnFileAuthz, line, "%q is left out: %v", name, err)
 			continue

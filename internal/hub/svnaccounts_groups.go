@@ -115,19 +115,11 @@ func (p *svnPlanner) nested(s *SvnGroup, is *store.Group, groups []string) {
 	}
 }
 
-func (p *svnPlanner) userByID(id havre.UserID) *store.User {
-	for i := range p.book.Users {
-		if p.book.Users[i].ID == id {
-			return &p.book.Users[i]
-		}
-	}
-	return nil
-}
+// userByID returns the account, nil if it is none of now.
+func (p *svnPlanner) userByID(id havre.UserID) *store.User { return p.users[id] }
 
 // isPerson says whether the files name who has the account.
-func (p *svnPlanner) isPerson(id havre.UserID) bool {
-	return slices.ContainsFunc(p.people, func(who *svnPerson) bool { return who.user.ID == id })
-}
+func (p *svnPlanner) isPerson(id havre.UserID) bool { return p.byID[id] != nil }
 
 // makeEveryone makes the group of all people. It counts for nothing unless a right is set for it.
 func (p *svnPlanner) makeEveryone() {

@@ -135,7 +135,7 @@ func (f *svnFolder) at(path svn.Path) {
 }
 
 // searchCost bounds how long better looks, in looks at a person and a group.
-const searchCost = 2_000_000
+const searchCost = 100_000
 
 // better returns the groups with which the fewest people need a right of their own: without some of them, or with
 // other rights.
@@ -186,9 +186,8 @@ func (f *svnFolder) wish(path svn.Path, name string) wish {
 		return w
 	}
 	_, w.set = rules.At(f.Repo, abs, name)
-	for i := range rules.Rules {
-		r := &rules.Rules[i]
-		if !w.set && r.Pattern && r.Path == abs && f.about(r) {
+	for _, r := range rules.Patterns(f.Repo) {
+		if !w.set && r.Path == abs {
 			w.set = slices.ContainsFunc(r.Grants, func(g svnaccounts.Grant) bool { return rules.Fits(&g, name) })
 		}
 	}
@@ -296,19 +295,20 @@ func (f *svnFolder) noNewManager(u *store.User) {
 	if f.stranger(&store.Grant{User: u.ID}) {
 		return
 	}
-	before := f.book.reachOf(Holder{User: u.ID}, f.Folder.ID)
-	paths := slices.Concat(before.paths, f.reach(f.final, u.ID).paths)
+	before, after := f.book.reachOf(Holder{User: u.ID}, f.Folder.ID), f.reach(f.final, u.ID)
+	paths := slices.Concat(before.paths, after.paths)
 	slices.SortFunc(paths, svn.Path.Compare)
 	for _, path := range slices.Compact(paths) {
-		if f.reach(f.final, u.ID).right(path) < havre.RightManage || before.right(path) >= havre.RightManage {
+		if after.right(path) < havre.RightManage || before.right(path) >= havre.RightManage {
 			continue
 		}
 		right := havre.RightNone
-		if i := slices.IndexFunc(f.people, func(who *svnPerson) bool { return who.user.ID == u.ID }); i >= 0 {
-			right = f.request.Authz.Floor(f.Repo, f.abs(path), f.people[i].name)
+		if who := f.byID[u.ID]; who != nil {
+			right = f.request.Authz.Floor(f.Repo, f.abs(path), who.name)
 		}
 		g := store.Grant{Folder: f.Folder.ID, Path: path, User: u.ID, Right: right}
 		f.final = append(slices.DeleteFunc(f.final, func(o store.Grant) bool { return o.SameHolder(&g) }), g)
+		after = f.reach(f.final, u.ID)
 	}
 }
 

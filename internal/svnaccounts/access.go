@@ -59,6 +59,11 @@ func (a *Authz) Access(repo string, path svn.Path, user string) havre.Right {
 	}
 }
 
+// Patterns returns the rules with patterns that are about the repository, in the order of the file.
+func (a *Authz) Patterns(repo string) []*Rule {
+	return slices.DeleteFunc(slices.Clone(a.pattern), func(r *Rule) bool { return r.Repo != "" && r.Repo != repo })
+}
+
 // RuleAt returns the rules without patterns for a path, the repository's own first.
 func (a *Authz) RuleAt(repo string, path svn.Path) []*Rule {
 	var rules []*Rule
@@ -74,11 +79,7 @@ func (a *Authz) RuleAt(repo string, path svn.Path) []*Rule {
 // if that is less, what those with patterns say that may fit there.
 func (a *Authz) Floor(repo string, path svn.Path, user string) havre.Right {
 	right := a.Access(repo, path, user)
-	for i := range a.Rules {
-		r := &a.Rules[i]
-		if !r.Pattern || r.Repo != "" && r.Repo != repo {
-			continue
-		}
+	for _, r := range a.Patterns(repo) {
 		if _, in := path.Rel(r.Path); !in {
 			continue
 		}

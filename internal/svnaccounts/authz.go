@@ -16,6 +16,7 @@ type Authz struct {
 	groups  map[string]*Group
 	inside  map[string]map[string]bool // people in a group, at whatever depth
 	literal map[place]*Rule
+	pattern []*Rule
 }
 
 // Group is one of the file.
@@ -253,9 +254,12 @@ func (p *authzParser) rules(sections []section, groupsElsewhere bool) error {
 		p.Rules = append(p.Rules, r)
 	}
 	for i := range p.Rules {
-		if r := &p.Rules[i]; !r.Pattern {
-			p.literal[place{r.Repo, r.Path}] = r
+		r := &p.Rules[i]
+		if r.Pattern {
+			p.pattern = append(p.pattern, r)
+			continue
 		}
+		p.literal[place{r.Repo, r.Path}] = r
 	}
 	return nil
 }
