@@ -101,13 +101,13 @@ func (r *Repository) packLock(ctx context.Context, waiting func()) (*os.File, er
 		return f, err
 	}
 	waiting()
-	got := make(chan error, 1)
+	got := make(chan struct{}) // closed when the wait is over
 	go func() {
-		_, err := lockFile(f, true)
-		got <- err
+		defer close(got)
+		_, err = lockFile(f, true)
 	}()
 	select {
-	case err := <-got:
+	case <-got:
 		if err != nil {
 			_ = f.Close()
 		}
@@ -115,7 +115,7 @@ func (r *Repository) packLock(ctx context.Context, waiting func()) (*os.File, er
 	case <-ctx.Done():
 		// The wait for a lock cannot be called off.
 		go func() {
-			_ = <-got
+			<-got
 			_ = f.Close()
 		}()
 		return nil, ctx.Err()
