@@ -1,6 +1,7 @@
 package web
 
 import (
+	"net/http"
 	"net/http/httptest"
 	"testing"
 
@@ -40,7 +41,7 @@ func TestSourceTold(t *testing.T) {
 		{source.ReasonOurs, "dial tcp 10.0.0.1:80: secret-of-the-network", shownReason(s, "en", source.ReasonOurs), shownReason(s, "fr", source.ReasonOurs)},
 	} {
 		for lang, want := range map[string]string{"en": c.en, "fr": c.french} {
-			x := &exchange{s: s, lang: lang, r: httptest.NewRequest("GET", "/", nil)}
+			x := &exchange{s: s, lang: lang, r: httptest.NewRequest(http.MethodGet, "/", nil)}
 			if got := x.sourceTold(c.reason, c.text); got != want {
 				t.Errorf("%s: got %q, want %q", lang, got, want)
 			}
