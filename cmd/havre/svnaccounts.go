@@ -16,7 +16,8 @@ import (
 
 const importSvnHelp = `Reads the files of svnserve or Apache and says what it will do: which accounts are made, who keeps the
 password, what becomes of groups and rights, and line by line what has another meaning here. Then it asks; it does
-everything or nothing. Nobody gets more than Subversion gives: what cannot be said here exactly is narrower.
+everything or nothing. Nobody gets more than Subversion gives: what cannot be said here exactly is narrower (but see
+--patterns leave-out).
 
 The rights in the folders become what the authz file says, but who manages a folder goes on to. A section
 [repository:/path] is about the folder whose repository is in a directory of that name; --folder says it where
@@ -39,6 +40,7 @@ type importSvnCmd struct {
 	Folder    []string `placeholder:"[REPOSITORY=]FOLDER" sep:"none" help:"A folder whose rights become those of the file, and its repository's name there."`
 	Passwords string   `enum:"keep,strong,none" default:"keep" help:"Which passwords are taken over: keep (all that can be), strong (those that would be accepted today) or none. Who has none gets an invitation."`
 	Others    bool     `help:"Make accounts also for people who are in the authz file and in no password file."`
+	Patterns  string   `enum:"refuse,narrow,leave-out" default:"refuse" help:"What becomes of rules with patterns (:glob:) that take something away, which cannot be said here: refuse (nothing is done), narrow (it is taken away in the whole directory) or leave-out (people have what matches)."`
 	DryRun    bool     `help:"Say what would be done, and do nothing."`
 	Yes       bool     `help:"Do it without asking."`
 }
@@ -103,6 +105,7 @@ func (c *importSvnCmd) read() (*hub.SvnImport, error) {
 	}
 	in := &hub.SvnImport{AnyCase: c.Passwd != "", Others: c.Others}
 	in.Keep = map[string]hub.SvnPasswords{"keep": hub.SvnKeep, "strong": hub.SvnStrong, "none": hub.SvnNone}[c.Passwords]
+	in.Patterns = map[string]hub.SvnPatterns{"refuse": hub.SvnPatternsRefuse, "narrow": hub.SvnPatternsNarrow, "leave-out": hub.SvnPatternsLeaveOut}[c.Patterns]
 	if err := c.readPasswords(in); err != nil || c.Authz == "" {
 		return in, err
 	}

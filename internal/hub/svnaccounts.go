@@ -29,7 +29,19 @@ type SvnImport struct {
 	Keep SvnPasswords
 	// Others: people who are in Authz only get accounts as well.
 	Others bool
+	// Patterns says what becomes of rules with patterns that take something away.
+	Patterns SvnPatterns
 }
+
+// SvnPatterns says what becomes of rules with patterns that take something away: there are no patterns here.
+type SvnPatterns uint8
+
+// The choices.
+const (
+	SvnPatternsRefuse   SvnPatterns = iota // nothing is done as long as there are any
+	SvnPatternsNarrow                      // it is taken away from the first directory with a pattern downwards
+	SvnPatternsLeaveOut                    // the rules do not count: people get what the others give
+)
 
 // SvnFolder is a folder and its repository's name in authz files: its path below the directory of all
 // repositories (svnserve -r, SVNParentPath).
@@ -150,7 +162,8 @@ func SvnRepo(f *store.Folder) string {
 }
 
 // SvnFolders returns the folders that the words name, each "FOLDER" or "REPOSITORY=FOLDER". Without words these are the
-// folders whose repositories havre has adopted, and which rules of a, which may be nil, are about.
+// folders on this machine whose repositories the rules, which may be nil, name; rules for all repositories are
+// about those that havre has adopted.
 func (a *Admin) SvnFolders(ctx context.Context, words []string, rules *svnaccounts.Authz) ([]SvnFolder, error) {
 	b, err := a.Book(ctx)
 	if err != nil {
@@ -194,7 +207,7 @@ func (a *Admin) SvnFolders(ctx context.Context, words []string, rules *svnaccoun
 	return adoptedFor(b, rules)
 }
 
-// adoptedFor returns the adopted folders that the rules are about.
+// adoptedFor is SvnFolders without words.
 func adoptedFor(b *Book, rules *svnaccounts.Authz) ([]SvnFolder, error) {
 	var all, named []SvnFolder
 	repos, global := map[string]bool{}, false
@@ -207,18 +220,19 @@ func adoptedFor(b *Book, rules *svnaccounts.Authz) ([]SvnFolder, error) {
 	dirs := map[string]string{}
 	for i := range b.Folders {
 		f := &b.Folders[i]
-		dir := f.AdoptedDir()
-		if dir == "" {
+		if f.RemoteURL() != "" {
 			continue
 		}
 		one := SvnFolder{*f, SvnRepo(f)}
-		if other, taken := dirs[one.Repo]; taken && other != dir && (rules == nil || repos[one.Repo]) {
-			return nil, invalid("two repositories are called %s: name the folders, as in --folder %s=FOLDER", one.Repo, one.Repo)
-		}
-		dirs[one.Repo] = dir
-		all = append(all, one)
 		if repos[one.Repo] {
+			if other, taken := dirs[one.Repo]; taken && other != f.Location {
+				return nil, invalid("two repositories are called %s: name the folders, as in --folder %s=FOLDER", one.Repo, one.Repo)
+			}
+			dirs[one.Repo] = f.Location
 			named = append(named, one)
+		}
+		if repos[one.Repo] || f.AdoptedDir() != "" {
+			all = append(all, one)
 		}
 	}
 	switch {
@@ -265,6 +279,14 @@ type svnPlanner struct {
 
 	everyone  *SvnGroup // see svnEveryone
 	everybody bool      // a right is set for it
+}
+
+// least returns the least that a person may do at the path by the rules that count.
+func (p *svnPlanner) least(repo string, path svn.Path, name string) havre.Right {
+	if p.request.Patterns == SvnPatternsLeaveOut {
+		return p.request.Authz.Access(repo, path, name)
+	}
+	return p.request.Authz.Floor(repo, path, name)
 }
 
 // svnPerson is a person as both sides know him.

@@ -92,6 +92,10 @@ func (p *svnPlanner) aboutPattern(r *svnaccounts.Rule, about []SvnFolder) {
 		}
 		where, _ := at.Rel(f.Folder.Prefix)
 		switch {
+		case less > 0 && p.request.Patterns == SvnPatternsRefuse:
+			p.refuse(SvnFileAuthz, r.Line, "[%s]: there are no patterns here, and it takes something away from %d people in %s. Say --patterns narrow to take it away in all of it, or --patterns leave-out to let them have what matches", r.Header, less, svnPlace(f, where))
+		case less > 0 && p.request.Patterns == SvnPatternsLeaveOut:
+			p.note(SvnFileAuthz, r.Line, "[%s] is left out: what it takes away in %s stays open to %d people, which is MORE than Subversion gives", r.Header, svnPlace(f, where), less)
 		case less > 0:
 			p.note(SvnFileAuthz, r.Line, "[%s]: there are no patterns here. What it takes away from %d people is taken away in all of %s, which is more than the file says", r.Header, less, svnPlace(f, where))
 		case given > 0:

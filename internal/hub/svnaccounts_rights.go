@@ -180,14 +180,14 @@ func (f *svnFolder) alternatives(path svn.Path, groups []groupRight) [][]groupRi
 // wish returns what the rules say to a person at a path of the folder.
 func (f *svnFolder) wish(path svn.Path, name string) wish {
 	rules, abs := f.request.Authz, f.abs(path)
-	w := wish{right: rules.Floor(f.Repo, abs, name)}
+	w := wish{right: f.least(f.Repo, abs, name)}
 	if path == "" {
 		w.set = w.right > havre.RightNone
 		return w
 	}
 	_, w.set = rules.At(f.Repo, abs, name)
 	for _, r := range rules.Patterns(f.Repo) {
-		if !w.set && r.Path == abs {
+		if !w.set && r.Path == abs && f.request.Patterns != SvnPatternsLeaveOut {
 			w.set = slices.ContainsFunc(r.Grants, func(g svnaccounts.Grant) bool { return rules.Fits(&g, name) })
 		}
 	}
@@ -304,7 +304,7 @@ func (f *svnFolder) noNewManager(u *store.User) {
 		}
 		right := havre.RightNone
 		if who := f.byID[u.ID]; who != nil {
-			right = f.request.Authz.Floor(f.Repo, f.abs(path), who.name)
+			right = f.least(f.Repo, f.abs(path), who.name)
 		}
 		g := store.Grant{Folder: f.Folder.ID, Path: path, User: u.ID, Right: right}
 		f.final = append(slices.DeleteFunc(f.final, func(o store.Grant) bool { return o.SameHolder(&g) }), g)
@@ -425,7 +425,7 @@ func (f *svnFolder) verify() error {
 	for _, who := range f.people {
 		r := f.reach(f.final, who.user.ID)
 		for _, path := range f.paths {
-			want := f.request.Authz.Floor(f.Repo, f.abs(path), who.name)
+			want := f.least(f.Repo, f.abs(path), who.name)
 			if got := r.right(path); got != want && got < havre.RightManage {
 				return fmt.Errorf("plan the rights of %s in the folder %s at /%s: %v instead of %v", who.name, f.Folder.Name, path, got, want)
 			}

@@ -139,7 +139,7 @@ func TestSvnImportRights(t *testing.T) {
 		f := svnaccountstest.Random(rng, patterns)
 		rules := parseAuthz(t, f.Text)
 		before := randomBook(rng, f)
-		in := &SvnImport{Authz: rules, Folders: []SvnFolder{{before.Folders[0], "one"}, {before.Folders[1], "two"}}}
+		in := &SvnImport{Authz: rules, Patterns: SvnPatternsNarrow, Folders: []SvnFolder{{before.Folders[0], "one"}, {before.Folders[1], "two"}}}
 		if seed%2 == 0 {
 			in.Passwords = []svnaccounts.Password{{Line: 1, Name: "ada", Plain: "x"}, {Line: 2, Name: "frank", Plain: "y"}}
 			in.Others = seed%4 == 0
