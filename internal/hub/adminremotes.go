@@ -15,7 +15,7 @@ import (
 // AddRemoteFolder makes a folder of a repository on another Subversion server, or of a directory in it, at the
 // address. It is tried at once whether the login may read and write there. Nobody may read the folder yet: see Grant.
 //
-// What cannot be is a *RemoteProblem: havre.CodeInvalid with the reason, a server that does not answer
+// What cannot be is a *RemoteError: havre.CodeInvalid with the reason, a server that does not answer
 // havre.CodeUnavailable, and a certificate that nobody vouches for a *CertificateError.
 func (a *Admin) AddRemoteFolder(ctx context.Context, name, address string, login RemoteLogin) (f *store.Folder, err error) {
 	if name, err = store.CheckFolderName(name); err != nil {
@@ -76,7 +76,7 @@ func (a *Admin) tryRemote(ctx context.Context, address string, login *RemoteLogi
 		return "", "", "", explainRemote(ctx, address, err)
 	}
 	if n.Kind != svn.KindDir {
-		return "", "", "", &RemoteProblem{RemotePlace, invalid("%s is not a directory", show(root))}
+		return "", "", "", &RemoteError{RemotePlace, invalid("%s is not a directory", show(root))}
 	}
 	for _, err := range repo.List(ctx, root, head, false) {
 		if err != nil {
@@ -89,7 +89,7 @@ func (a *Admin) tryRemote(ctx context.Context, address string, login *RemoteLogi
 		Content: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader("")), nil },
 	}}})
 	if e, ok := errors.AsType[*svn.RefusedError](err); ok && e.Refusal != svn.RefusedSignIn {
-		return "", "", "", &RemoteProblem{RemoteWrite, invalid("the server lets us read there, and not write: %s", oneLine(e.Text))}
+		return "", "", "", &RemoteError{RemoteWrite, invalid("the server lets us read there, and not write: %s", oneLine(e.Text))}
 	}
 	if err != nil {
 		return "", "", "", explainRemote(ctx, address, err)

@@ -68,7 +68,7 @@ type opened interface {
 func dialRemote(ctx context.Context, address string, login *RemoteLogin) (opened, error) {
 	u, err := url.Parse(address)
 	if err != nil {
-		return nil, &RemoteProblem{RemoteAddress, invalid("this is no address of a Subversion repository")}
+		return nil, &RemoteError{RemoteAddress, invalid("this is no address of a Subversion repository")}
 	}
 	switch u.Scheme {
 	case "svn", "svn+ssh":
@@ -84,7 +84,7 @@ func dialRemote(ctx context.Context, address string, login *RemoteLogin) (opened
 		}
 		return r, err
 	default:
-		return nil, &RemoteProblem{RemoteAddress, invalid("an address of a Subversion repository begins with svn://, svn+ssh://, http:// or https://")}
+		return nil, &RemoteError{RemoteAddress, invalid("an address of a Subversion repository begins with svn://, svn+ssh://, http:// or https://")}
 	}
 }
 
@@ -193,7 +193,7 @@ func (r *remote) explain(err error) error {
 		why, err = RemoteAway, havre.Errorf(havre.CodeUnavailable, "the Subversion server %s does not answer: what changed waits until it does", e.Server).Because(e.Err)
 	} else if e, ok := errors.AsType[*svn.RefusedError](err); ok && e.Refusal == svn.RefusedSignIn {
 		why, err = RemoteSignIn, havre.Errorf(havre.CodeUnavailable, "the Subversion server does not let this server in: an administrator has to give the password again")
-	} else if e, ok := errors.AsType[*havre.Error](err); ok && e.Code == havre.CodeUnavailable && !has[*RemoteProblem](err) {
+	} else if e, ok := errors.AsType[*havre.Error](err); ok && e.Code == havre.CodeUnavailable && !has[*RemoteError](err) {
 		why = RemoteRefused
 	}
 	r.health.note(err == nil, why != "")
@@ -203,7 +203,7 @@ func (r *remote) explain(err error) error {
 	if why == RemoteCertificate || why == RemoteSignIn {
 		r.renew()
 	}
-	return &RemoteProblem{why, err}
+	return &RemoteError{why, err}
 }
 
 // explainRead is explain where nothing can be refused for its own sake.

@@ -95,10 +95,10 @@ func (l *RemoteLogin) tls() (*tls.Config, error) {
 	}
 	pair, err := tls.X509KeyPair([]byte(l.Certificate), []byte(l.Key))
 	if err != nil {
-		return nil, &RemoteProblem{RemoteSignIn, errMismatch(err)}
+		return nil, &RemoteError{RemoteSignIn, errMismatch(err)}
 	}
 	if until := pair.Leaf.NotAfter; time.Now().After(until) {
-		return nil, &RemoteProblem{RemoteSignIn, havre.Errorf(havre.CodeUnavailable,
+		return nil, &RemoteError{RemoteSignIn, havre.Errorf(havre.CodeUnavailable,
 			"the certificate with which this server signs in at the Subversion server ended on %s: an administrator has to give a new one", until.UTC().Format(time.DateOnly))}
 	}
 	config.Certificates = []tls.Certificate{pair}

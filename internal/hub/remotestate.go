@@ -32,16 +32,16 @@ const (
 	RemoteRefused     RemoteReason = "refused"     // something else, in the server's words
 )
 
-// RemoteProblem is why a repository on another server cannot be used, with the word that tells a page where to say
+// RemoteError is why a repository on another server cannot be used, with the word that tells a page where to say
 // it. Err is a *havre.Error or a *CertificateError.
-type RemoteProblem struct {
+type RemoteError struct {
 	Reason RemoteReason
 	Err    error
 }
 
-func (e *RemoteProblem) Error() string { return e.Err.Error() }
+func (e *RemoteError) Error() string { return e.Err.Error() }
 
-func (e *RemoteProblem) Unwrap() error { return e.Err }
+func (e *RemoteError) Unwrap() error { return e.Err }
 
 // RemoteState is how a folder's repository on another server is.
 type RemoteState struct {
@@ -109,9 +109,9 @@ func (a *Admin) ChangeRemoteLogin(ctx context.Context, folder string, change fun
 	return a.SetRemoteLogin(ctx, folder, login)
 }
 
-// explainRemote says to an administrator what is wrong with a server, as a *RemoteProblem if it is the server.
+// explainRemote says to an administrator what is wrong with a server, as a *RemoteError if it is the server.
 func explainRemote(ctx context.Context, address string, err error) error {
-	problem := func(reason RemoteReason, err error) error { return &RemoteProblem{Reason: reason, Err: err} }
+	problem := func(reason RemoteReason, err error) error { return &RemoteError{Reason: reason, Err: err} }
 	if bad := certificateOf(err); bad != nil {
 		return problem(RemoteCertificate, bad)
 	}
@@ -136,7 +136,7 @@ func explainRemote(ctx context.Context, address string, err error) error {
 	if e, ok := errors.AsType[*svn.NotFoundError](err); ok {
 		return problem(RemotePlace, invalid("there is no directory %s in the repository", show(e.Path)))
 	}
-	if has[*RemoteProblem](err) || has[*havre.Error](err) || errors.Is(err, context.Canceled) {
+	if has[*RemoteError](err) || has[*havre.Error](err) || errors.Is(err, context.Canceled) {
 		return err
 	}
 	return problem(RemoteAddress, invalid("this is no address of a Subversion repository that can be used: %v", err))
@@ -171,7 +171,7 @@ func CertificateFingerprint(c *x509.Certificate) string { return fingerprintOf(c
 
 // reasonOfRemote returns the word for what went wrong.
 func reasonOfRemote(err error) RemoteReason {
-	if p, ok := errors.AsType[*RemoteProblem](err); ok {
+	if p, ok := errors.AsType[*RemoteError](err); ok {
 		return p.Reason
 	}
 	return RemoteRefused

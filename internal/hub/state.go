@@ -233,17 +233,17 @@ func (h *Hub) readState(ctx context.Context, f *store.Folder, devices map[havre.
 }
 
 // addReplicas judges the replicas; behind is nil if it is not known what they lack.
-func (s *FolderStatus) addReplicas(h *Hub, devices map[havre.DeviceID]store.Device, replicas []store.Replica, behind *lag) {
+func (f *FolderStatus) addReplicas(h *Hub, devices map[havre.DeviceID]store.Device, replicas []store.Replica, behind *lag) {
 	for _, r := range replicas {
-		one := ReplicaStatus{Replica: r, Device: devices[r.Device], Folder: s.Folder}
+		one := ReplicaStatus{Replica: r, Device: devices[r.Device], Folder: f.Folder}
 		if behind != nil {
 			one.Behind, one.Since = behind.after(r.Report.Revision)
 		}
 		_, one.Connected = h.presence.connected(r.Device, r.Report.Scope)
-		one.judge(time.Now(), s.Head)
-		s.Replicas = append(s.Replicas, one)
+		one.judge(time.Now(), f.Head)
+		f.Replicas = append(f.Replicas, one)
 	}
-	slices.SortStableFunc(s.Replicas, func(a, b ReplicaStatus) int {
+	slices.SortStableFunc(f.Replicas, func(a, b ReplicaStatus) int {
 		return cmp.Or(-cmp.Compare(slices.Index(conditions, a.Condition), slices.Index(conditions, b.Condition)),
 			a.Since.Compare(b.Since), cmp.Compare(a.Device.Name, b.Device.Name))
 	})

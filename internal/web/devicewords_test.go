@@ -2,6 +2,7 @@ package web
 
 import (
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"syscall"
@@ -35,7 +36,7 @@ func TestDeviceError(t *testing.T) {
 		{fmt.Errorf("something\x00new"), "Something␀new", "Something␀new"},
 	} {
 		for lang, want := range map[string]string{"en": test.en, "fr": test.fr} {
-			x := &exchange{s: s, lang: lang, zone: time.UTC, now: time.Now(), r: httptest.NewRequest("GET", "/", nil)}
+			x := &exchange{s: s, lang: lang, zone: time.UTC, now: time.Now(), r: httptest.NewRequest(http.MethodGet, "/", nil)}
 			c := x.condition(&hub.ReplicaStatus{Condition: hub.ConditionStopped, Replica: stoppedWith(test.err)})
 			if !strings.HasPrefix(c.Words, want) {
 				t.Errorf("%s: %q, want %q", lang, c.Words, want)

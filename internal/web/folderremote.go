@@ -103,7 +103,7 @@ func (f *remoteForm) failed(x *exchange, err error) error {
 		f.Ask = x.certificateView(bad)
 		return nil
 	}
-	if p, ok := errors.AsType[*hub.RemoteProblem](err); ok {
+	if p, ok := errors.AsType[*hub.RemoteError](err); ok {
 		f.Wrong = x.told(err)
 		if p.Reason != hub.RemoteAway { // whose sentence says what to do
 			f.Advice = x.t("remote.advice." + string(p.Reason))
@@ -340,7 +340,7 @@ func (s *Server) changeRemote(x *exchange) error {
 
 // farReason is the word for what is wrong with the other server: one of those that come up when it worked before.
 func farReason(err error) hub.RemoteReason {
-	if p, ok := errors.AsType[*hub.RemoteProblem](err); ok {
+	if p, ok := errors.AsType[*hub.RemoteError](err); ok {
 		switch p.Reason {
 		case hub.RemoteAway, hub.RemoteSignIn, hub.RemoteCertificate:
 			return p.Reason
@@ -398,7 +398,7 @@ func (x *exchange) farNeeds(states []hub.FolderStatus) []adminNeed {
 
 // folderAway is the page of a folder whose server cannot be asked. The folder comes by itself when it can.
 func (s *Server) folderAway(x *exchange, cause error) error {
-	if p, ok := errors.AsType[*hub.RemoteProblem](cause); !ok || havre.CodeOf(p) != havre.CodeUnavailable || x.htmx() && x.r.URL.Query().Has("part") {
+	if p, ok := errors.AsType[*hub.RemoteError](cause); !ok || havre.CodeOf(p) != havre.CodeUnavailable || x.htmx() && x.r.URL.Query().Has("part") {
 		return cause
 	}
 	name := x.r.PathValue("folder")

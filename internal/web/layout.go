@@ -117,7 +117,7 @@ func (x *exchange) troubleWords(f *hub.ShownFolder) string {
 	switch {
 	case f.Problem == nil:
 		return ""
-	case isError[*hub.RemoteProblem](f.Problem):
+	case isError[*hub.RemoteError](f.Problem):
 		return x.farVerdict(f.Problem)
 	}
 	return x.t("admin.folder.broken")

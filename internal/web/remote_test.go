@@ -3,8 +3,7 @@ package web
 import (
 	"bytes"
 	"fmt"
-	"io"
-	"log"
+	"log/slog"
 	"mime/multipart"
 	"net"
 	"net/http"
@@ -89,7 +88,7 @@ func (s *subversion) stop() {
 func newForeignTLS(t *testing.T) string {
 	t.Helper()
 	s := httptest.NewUnstartedServer(http.NotFoundHandler())
-	s.Config.ErrorLog = log.New(io.Discard, "", 0) // that the certificate is refused is the test
+	s.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError) // that the certificate is refused is the test
 	s.StartTLS()
 	t.Cleanup(s.Close)
 	return s.URL

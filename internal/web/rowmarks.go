@@ -2,6 +2,7 @@ package web
 
 import (
 	"html/template"
+	"strings"
 
 	"github.com/havre-cloud/havre/internal/hub"
 )
@@ -46,15 +47,15 @@ func (r *rowWriter) marksOf(name string) string {
 	if !ok {
 		return ""
 	}
-	html := ""
+	var html strings.Builder
 	for i := range len(m.kinds) {
 		kind := m.kinds[i]
 		if kind == 'l' {
-			html += `<span class="tag mk-l" title="` + template.HTMLEscapeString(r.x.t(markTexts[kind], "name", m.lock)) + `">` + template.HTMLEscapeString(m.lock) + `</span>`
+			html.WriteString(`<span class="tag mk-l" title="` + template.HTMLEscapeString(r.x.t(markTexts[kind], "name", m.lock)) + `">` + template.HTMLEscapeString(m.lock) + `</span>`)
 			continue
 		}
 		title := template.HTMLEscapeString(r.x.t(markTexts[kind]))
-		html += `<span class="mk mk-` + string(kind) + `" title="` + title + `"><span class="hidden-text">` + title + `</span></span>`
+		html.WriteString(`<span class="mk mk-` + string(kind) + `" title="` + title + `"><span class="hidden-text">` + title + `</span></span>`)
 	}
-	return html
+	return html.String()
 }
