@@ -123,10 +123,10 @@ func TestSvnImportedHashes(t *testing.T) {
 		file.Write(out)
 	}
 	file.WriteString("crypted:rqXexS6ZhobKA\n")
-	w, in, plan := svnWorld(t, file.String())
+	w, in, _ := svnWorld(t, file.String())
 	in.Authz = nil
 	a := w.Admin(store.Console)
-	plan = ok(a.PlanSvnImport(t.Context(), in))(t)
+	plan := ok(a.PlanSvnImport(t.Context(), in))(t)
 	if inv := ok(a.ImportSvn(t.Context(), in, plan))(t); len(inv) != 1 || inv[0].User != "crypted" {
 		t.Errorf("invitations: %+v", inv)
 	}

@@ -60,7 +60,7 @@ func randomBook(rng *rand.Rand, f *svnaccountstest.File) *Book {
 		b.Groups = append(b.Groups, g)
 	}
 	for range rng.IntN(12) {
-		g := store.Grant{Folder: b.Folders[rng.IntN(3)].ID, Path: f.Paths[rng.IntN(5)], Right: havre.Right(rng.IntN(4))} //nolint:gosec // small
+		g := store.Grant{Folder: b.Folders[rng.IntN(3)].ID, Path: f.Paths[rng.IntN(5)], Right: havre.Right(rng.IntN(4))}
 		if len(b.Groups) > 0 && rng.IntN(2) == 0 {
 			g.Group = b.Groups[rng.IntN(len(b.Groups))].ID
 		} else {
@@ -134,7 +134,7 @@ func carriedOut(t testing.TB, b *Book, p *svnPlanner) *Book {
 // there before; a second import changes nothing.
 func TestSvnImportRights(t *testing.T) {
 	for seed := range uint64(60) {
-		rng := rand.New(rand.NewPCG(seed, 9)) //nolint:gosec // repeatable
+		rng := rand.New(rand.NewPCG(seed, 9))
 		patterns := seed%3 == 0
 		f := svnaccountstest.Random(rng, patterns)
 		rules := parseAuthz(t, f.Text)
@@ -212,9 +212,10 @@ var oddNames = []string{"ann", "b=c", "*", "@d", "e,f", "#g", "~h", "$anonymous"
 // TestSvnExport: Subversion gives everybody what havre gives, and importing the file changes nothing.
 func TestSvnExport(t *testing.T) {
 	for seed := range uint64(80) {
-		rng := rand.New(rand.NewPCG(seed, 11)) //nolint:gosec // repeatable
+		rng := rand.New(rand.NewPCG(seed, 11))
 		b := &Book{Folders: []store.Folder{
-			{ID: "one", Name: "One", Location: "adopted:/srv/one", Prefix: "trunk"}, {ID: "uno", Name: "Uno", Location: "adopted:/srv/one", Prefix: "b/x y"},
+			{ID: "one", Name: "One", Location: "adopted:/srv/one", Prefix: "trunk"},
+			{ID: "uno", Name: "Uno", Location: "adopted:/srv/one", Prefix: "b/x y"},
 			{ID: "two", Name: "Two", Location: "two"},
 		}}
 		for i, name := range oddNames[:4+rng.IntN(len(oddNames)-4)] {
@@ -234,7 +235,7 @@ func TestSvnExport(t *testing.T) {
 		}
 		paths := []svn.Path{"", "a", "a/b", "a/b/c", "é =:#", "a/b c"}
 		for range rng.IntN(25) {
-			g := store.Grant{Folder: b.Folders[rng.IntN(3)].ID, Path: paths[rng.IntN(len(paths))], Right: havre.Right(rng.IntN(4))} //nolint:gosec // small
+			g := store.Grant{Folder: b.Folders[rng.IntN(3)].ID, Path: paths[rng.IntN(len(paths))], Right: havre.Right(rng.IntN(4))}
 			if len(b.Groups) > 0 && rng.IntN(3) > 0 {
 				g.Group = b.Groups[rng.IntN(len(b.Groups))].ID
 			} else {
