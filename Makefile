@@ -11,7 +11,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 LDFLAGS := -s -w -X main.version=$(VERSION)
 PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 
-.PHONY: help build demo test unit lint format vet cross generated deps tools bench soak clean
+.PHONY: help build demo test unit stories lint format vet cross generated deps tools bench soak clean
 
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/'
@@ -44,6 +44,10 @@ RACE := -race -gcflags='modernc.org/sqlite/lib=-race=0 -d=checkptr=0'
 unit: ## the tests, with the race detector
 	CGO_ENABLED=1 $(GO) test $(RACE) -timeout 25m ./...
 	$(GO) test -tags havre_portable ./internal/localfs
+
+# With the race detector each story is told in one language and one width.
+stories: deps ## the stories of the browser in both languages and both widths; HAVRE_SHOTS=DIR keeps pictures
+	$(GO) test -run 'Story|TestEveryPage' -timeout 25m -v ./internal/web
 
 generated: ## does the generated code fit its input?
 	tools/check-generated.sh

@@ -1,9 +1,11 @@
 package web
 
 import (
+	"html"
 	"net/http"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -94,6 +96,8 @@ func (y *story) ofFolders() {
 	}
 }
 
+var linkPattern = regexp.MustCompile(`<a [^>]*href="(/[^"]*)"`)
+
 // ofTheManager: who manages a folder sees to its name and its rights, and makes folders if that is the role, but
 // does not administer.
 func (y *story) ofTheManager() {
@@ -105,6 +109,15 @@ func (y *story) ofTheManager() {
 	tab.Eval(`!!document.querySelector('form[action$="/quota"]')`, &quota)
 	if quota {
 		t.Error("who manages a folder may set its limit")
+	}
+	// No way on these pages leads to what only administrators see.
+	for _, page := range []string{"", "/rights", "/storage"} {
+		body := y.get("tom", "/admin/folders/Projets"+page).body
+		for _, m := range linkPattern.FindAllStringSubmatch(body, -1) {
+			if a := y.get("tom", html.UnescapeString(m[1])); a.StatusCode == http.StatusNotFound {
+				t.Errorf("%s leads to %s, where there is nothing for who manages", page, m[1])
+			}
+		}
 	}
 	tab.Open("/folders/new")
 	y.fill(tab, `form[action="/folders/new"]`, map[string]string{"name": "Falmouth 2"})
@@ -154,6 +167,13 @@ func (y *story) ofActivity() {
 	tab := y.tab("tom")
 	tab.Open("/activity")
 	tab.Until(`document.querySelector("#activity")`)
+	// The page is told what comes after it has begun to listen.
+	for listens := false; !listens; {
+		y.live.mu.Lock()
+		listens = y.live.topics["Projets"] != nil
+		y.live.mu.Unlock()
+		tab.Eval(`new Promise((done) => setTimeout(done, 100, true))`, nil)
+	}
 	y.commit("priya", "Projets", testFile(project+"/Nouvelle note.txt", "bonjour\n", -1))
 	tab.Until(`document.querySelector("#activity .act")?.textContent.includes("Nouvelle note")`)
 	y.checked(tab, "activity-live")

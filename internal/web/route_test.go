@@ -302,6 +302,9 @@ func (s *testServer) attack(t *testing.T, rt route, person string, names []strin
 	if strings.Contains(rt.pattern, " /f/") || strings.Contains(rt.pattern, " /backups") || strings.Contains(rt.pattern, " /conflict/") {
 		// A form that has one address for all that it may be for goes further with a word that is known.
 		for i, deed := range deeds(t) {
+			if underRace && i%4 != 0 {
+				continue // slow there, and no other code
+			}
 			all := url.Values{}
 			for j, n := range names {
 				all.Set(n, hostile[(i+j)%len(hostile)])
