@@ -40,6 +40,7 @@ type foldersPage struct {
 	Form                     string // "new" or "adopt" when its dialog is open
 	Name, Wrong              string // of the form for a new one
 	Adopt                    remoteForm
+	Here                     string // the list's own address, also where a form was refused
 }
 
 func (s *Server) showFolders(x *exchange) error {
@@ -52,7 +53,10 @@ func (s *Server) foldersWith(x *exchange, status int, change func(*foldersPage))
 		return err
 	}
 	q := x.r.URL.Query()
-	p := foldersPage{Query: strings.TrimSpace(q.Get("q")), Show: q.Get("show")}
+	p := foldersPage{Here: "/admin/folders", Query: strings.TrimSpace(q.Get("q")), Show: q.Get("show")}
+	if x.r.Method == http.MethodGet {
+		p.Here = x.r.URL.RequestURI()
+	}
 	if q.Has("new") {
 		p.Form = "new"
 	} else if q.Has("adopt") {

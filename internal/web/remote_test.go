@@ -164,6 +164,9 @@ func TestRemoteFolderForm(t *testing.T) {
 				t.Errorf("%s: what was typed as %s is gone", test.name, field)
 			}
 		}
+		if !strings.Contains(a.body, `hx-get="/admin/folders"`) {
+			t.Errorf("%s: the list behind the form asks elsewhere for itself", test.name)
+		}
 		if h := a.Header.Get("Cache-Control"); h != "no-store" {
 			t.Errorf("%s: a page with a password may be kept: %s", test.name, h)
 		}
