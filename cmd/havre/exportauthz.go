@@ -146,8 +146,8 @@ func afterFirst(text string) string {
 // replaceFile puts a whole file into the place of another one, whose owner and rights it gets, so that a server
 // which reads it sees the one or the other.
 func replaceFile(name, text string) (err error) {
-	if real, err := filepath.EvalSymlinks(name); err == nil {
-		name = real
+	if target, err := filepath.EvalSymlinks(name); err == nil {
+		name = target
 	}
 	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
 	if err != nil {

@@ -113,7 +113,7 @@ func (c *importSvnCmd) read() (*hub.SvnImport, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer rules.Close() //nolint:errcheck // it is only read
+	defer rules.Close()
 	if c.Groups == "" {
 		in.Authz, err = svnaccounts.ParseAuthz(rules, nil)
 		return in, about(c.Authz, err)
@@ -122,7 +122,7 @@ func (c *importSvnCmd) read() (*hub.SvnImport, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer groups.Close() //nolint:errcheck // it is only read
+	defer groups.Close()
 	in.Authz, err = svnaccounts.ParseAuthz(rules, groups)
 	if bad, ok := errors.AsType[*svnaccounts.GroupsError](err); ok {
 		return nil, about(c.Groups, bad.Err)
@@ -143,7 +143,7 @@ func (c *importSvnCmd) readPasswords(in *hub.SvnImport) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close() //nolint:errcheck // it is only read
+	defer f.Close()
 	in.Passwords, err = parse(f)
 	if err == nil && len(in.Passwords) == 0 {
 		err = errors.New("there is nobody in it")

@@ -33,26 +33,26 @@ func (c *importSvnCmd) describePeople(b *strings.Builder, plan *hub.SvnPlan) {
 			account = "new"
 			made++
 		}
-		var password string
+		var becomes string
 		switch {
 		case p.Password == hub.SvnPasswordTaken:
-			password = "keeps the password"
+			becomes = "keeps the password"
 			kept++
 			if p.Weak {
-				password += ", which is weak"
+				becomes += ", which is weak"
 				weak++
 			}
 		case p.Password == hub.SvnPasswordHas:
-			password = "has a password here already"
+			becomes = "has a password here already"
 		case p.New:
-			password = "gets an invitation"
+			becomes = "gets an invitation"
 		default:
-			password = "has no password yet"
+			becomes = "has no password yet"
 		}
 		if p.Why != "" {
-			password += ": " + p.Why
+			becomes += ": " + p.Why
 		}
-		rows = append(rows, []string{shown(p.Name), account, password})
+		rows = append(rows, []string{shown(p.Name), account, becomes})
 	}
 	fmt.Fprintf(b, "People: %s of %d, %s taken over, %d of them weak.\n\n%s\n",
 		counted(int64(made), "new account"), len(plan.People), counted(int64(kept), "password"), weak, indented(table(rows)))
