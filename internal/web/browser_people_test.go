@@ -140,7 +140,7 @@ func (y *story) ofPeople(groups map[string]string) {
 	// The pane: the effect follows the choice.
 	tab.Open("/access" + strings.TrimPrefix(folderAddress("Projets", permits), "/f"))
 	tab.Run(chromedp.SendKeys(`[name="add"]`, "karim\r", chromedp.ByQuery))
-	tab.Until(`document.querySelector("#access .effects")?.textContent.includes(` + y.says("rights.effect.more.read", "n", 1, "who", "Karim Haddad", "place", path.Base(permits)) + `.slice(0, 30))`)
+	tab.Until(`document.querySelector("#access .effects")?.textContent.includes(` + y.says("rights.effect.more.read", "n", 1, "who", "Karim Haddad", "place", path.Base(permits)) + `.slice(0, 24))`)
 	tab.Eval(`(() => { const s = document.querySelector('#access select[name=r]'); s.value = s.options[0].value; s.dispatchEvent(new Event("change", {bubbles: true})); })()`, nil)
 	tab.Until(`document.querySelectorAll("#access .effects li").length > 1`)
 	y.checked(tab, "people-access-pending")
