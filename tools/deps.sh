@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what the tests use and this machine lacks: Subversion's programs, which judge what
-# havre writes, Apache, which serves their repositories, git, whose ignore rules are compared with ours, Chromium, which
+# havre writes, Apache, which serves their repositories, git, whose ignore rules are compared with ours, Chromium without its windows, which
 # looks at the pages, Node.js, on which the
 # Etherpad of the tests runs, and a C compiler for the race detector.
 set -eu
@@ -19,7 +19,7 @@ need subversion-tools svnauthz
 need apache2-bin apache2
 need apache2-utils htpasswd
 need git git
-need chromium chromium
+need chromium-headless-shell chromium-headless-shell
 need nodejs node
 need npm npm
 need gcc gcc

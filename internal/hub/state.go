@@ -102,29 +102,38 @@ type states struct {
 
 // States returns how all folders are, by name, archived ones included. It is shared: do not change it.
 func (h *Hub) States(ctx context.Context) ([]FolderStatus, error) {
+	return h.statesSince(ctx, time.Now().Add(-statusAge))
+}
+
+// statesSince is States, read at a time or after it.
+func (h *Hub) statesSince(ctx context.Context, at time.Time) ([]FolderStatus, error) {
 	h.states.mu.Lock()
 	defer h.states.mu.Unlock()
-	if time.Since(h.states.at) < statusAge {
+	if h.states.at.After(at) {
 		return h.states.last, nil
 	}
+	began := time.Now()
 	all, err := h.readStates(ctx)
 	if err == nil {
-		h.states.at, h.states.last = time.Now(), all
+		h.states.at, h.states.last = began, all
 	}
 	return all, err
 }
 
 // State returns how one folder is.
 func (h *Hub) State(ctx context.Context, id havre.FolderID) (*FolderStatus, error) {
-	all, err := h.States(ctx)
-	if err != nil {
-		return nil, err
+	asked := time.Now()
+	// A folder may have been made since they were read.
+	for _, since := range []time.Time{asked.Add(-statusAge), asked} {
+		all, err := h.statesSince(ctx, since)
+		if err != nil {
+			return nil, err
+		}
+		if i := slices.IndexFunc(all, func(f FolderStatus) bool { return f.Folder.ID == id }); i >= 0 {
+			return &all[i], nil
+		}
 	}
-	i := slices.IndexFunc(all, func(f FolderStatus) bool { return f.Folder.ID == id })
-	if i < 0 {
-		return nil, errNoFolder()
-	}
-	return &all[i], nil
+	return nil, errNoFolder()
 }
 
 // FolderState is what everybody who reads a folder may know about its devices.

@@ -129,3 +129,13 @@ func TestRecent(t *testing.T) {
 		}
 	}
 }
+
+// A folder has a state as soon as it is made, though the states were read a moment before.
+func TestStateOfNewFolder(t *testing.T) {
+	w := newWorld(t)
+	ok(w.States(t.Context()))(t)
+	made := ok(w.console().AddFolder(t.Context(), "made since"))(t)
+	if f := ok(w.State(t.Context(), made.ID))(t); f.Folder.Name != "made since" {
+		t.Errorf("its state is that of %s", f.Folder.Name)
+	}
+}

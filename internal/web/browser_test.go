@@ -117,7 +117,10 @@ func (y *story) otherLook(tab *webtest.Tab) {
 	tab.Run(chromedp.Click(".person"), chromedp.Click(`[name="theme"][value="`+theme+`"]`))
 	tab.Until(shown + `document.documentElement.dataset.theme === "` + theme + `"`)
 	y.shot(tab, "frame-theme")
-	tab.Run(chromedp.Click(".person"), chromedp.Click(`[name="lang"][value="`+lang+`"]`))
+	tab.Open("/") // the page that was shown in the other theme may still be arriving
+	tab.Run(chromedp.Click(".person"))
+	tab.Until(`document.querySelector("#person-menu:popover-open")?.contains(document.activeElement)`)
+	tab.Run(chromedp.Click(`[name="lang"][value="` + lang + `"]`))
 	tab.Until(shown + `document.documentElement.lang === "` + lang + `"`)
 	y.shot(tab, "frame-language")
 }
