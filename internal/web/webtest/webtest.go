@@ -256,6 +256,8 @@ func (tab *Tab) Screenshot(name string) {
 		}
 		dir = tab.t.ArtifactDir()
 	}
+	// What moves has arrived in the picture.
+	tab.Eval(`document.getAnimations().forEach(a => { try { a.finish(); } catch { } }); true`, nil)
 	var png []byte
 	tab.Run(chromedp.ActionFunc(func(ctx context.Context) (err error) {
 		png, err = page.CaptureScreenshot().WithFormat(page.CaptureScreenshotFormatPng).Do(ctx)
