@@ -94,10 +94,14 @@ func benchLibsvn(ctx context.Context, c config) error {
 	return nil
 }
 
-// both does a job on both sides, the side that begins changing from round to round.
+// both does a job on both sides, the side that begins changing from round to round. What was written
+// before is on the disk by then: a job waits for its own writes only.
 func (d *duel) both(name string, do func(side) error) error {
 	first := side(d.round % 2)
 	for _, s := range []side{first, 1 - first} {
+		if err := exec.CommandContext(d.ctx, "sync").Run(); err != nil {
+			return fmt.Errorf("sync: %w", err)
+		}
 		if err := do(s); err != nil {
 			return fmt.Errorf("%s, %s: %w", name, s, err)
 		}
