@@ -50,9 +50,11 @@ func newConn(base *url.URL, o *Options) *conn {
 		// Shown even if the server names other issuers, so that it says what it has against it.
 		tlsConfig.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &own[0], nil }
 	}
+	dialer := &net.Dialer{Timeout: 30 * time.Second, KeepAlive: 15 * time.Second}
 	transport := &http.Transport{
-		DialContext:         (&net.Dialer{Timeout: 30 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
-		TLSClientConfig:     tlsConfig,
+		DialContext:         dialer.DialContext,
+		DialTLSContext:      (&tlsDialer{dialer, tlsConfig}).dial,
+		TLSClientConfig:     tlsConfig, // through a proxy
 		TLSHandshakeTimeout: 30 * time.Second,
 		DisableCompression:  true,
 		MaxIdleConnsPerHost: 4,
