@@ -25,7 +25,7 @@ func TestWritingTellsTheAlert(t *testing.T) {
 		defer c.Close()
 		_ = tls.Server(c, &tls.Config{Certificates: server.TLS.Certificates, ClientAuth: tls.RequireAnyClientCert}).Handshake()
 	}()
-	config := &tls.Config{InsecureSkipVerify: true} //nolint:gosec // Only the server's refusal is of interest.
+	config := &tls.Config{InsecureSkipVerify: true}
 	c, err := (&tlsDialer{&net.Dialer{}, config}).dial(t.Context(), "tcp", l.Addr().String())
 	if err != nil {
 		t.Fatal(err)
