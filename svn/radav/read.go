@@ -142,13 +142,7 @@ func checksum(text string, size int) ([]byte, error) {
 
 // named makes an error tell the youngest revision where it lacks that.
 func (r *Repository) named(ctx context.Context, err error, path svn.Path, rev svn.Revnum) error {
-	err = translate(err, path, rev)
-	if e, ok := errors.AsType[*svn.NoSuchRevisionError](err); ok && e.Youngest < 0 {
-		if youngest, yerr := r.Youngest(ctx); yerr == nil {
-			e.Youngest = youngest
-		}
-	}
-	return err
+	return remote.TellYoungest(ctx, translate(err, path, rev), r.Youngest)
 }
 
 // Stat implements svn.Repository.
@@ -162,27 +156,12 @@ func (r *Repository) Stat(ctx context.Context, path svn.Path, rev svn.Revnum) (*
 			return nil, err
 		}
 	}
-	nodes, err := r.statAll(ctx, []edit.Place{{Path: path, Rev: rev}})
-	if err != nil {
-		return nil, err
-	}
-	if nodes[0] == nil {
-		return nil, &svn.NotFoundError{Path: path, Rev: rev}
-	}
-	return nodes[0], nil
+	return r.nodes.Stat(ctx, path, rev, r.askAll) // which names errors
 }
 
 // LookAhead asks for the nodes at the paths in a revision, many at a time: Stat knows them for some seconds then.
 func (r *Repository) LookAhead(ctx context.Context, paths []svn.Path, rev svn.Revnum) error {
-	places := make([]edit.Place, len(paths))
-	for i, p := range paths {
-		if _, err := svn.CheckPath(string(p)); err != nil {
-			return err
-		}
-		places[i] = edit.Place{Path: p, Rev: rev}
-	}
-	_, err := r.statAll(ctx, places)
-	return r.named(ctx, err, "", rev)
+	return r.named(ctx, r.nodes.LookAhead(ctx, paths, rev, r.askAll), "", rev)
 }
 
 // statAll returns the nodes at the places, nil where nothing is.
@@ -264,18 +243,7 @@ func each(ctx context.Context, n int, do func(ctx context.Context, i int) error)
 
 // List implements svn.Repository.
 func (r *Repository) List(ctx context.Context, path svn.Path, rev svn.Revnum, props bool) iter.Seq2[*svn.Node, error] {
-	return func(yield func(*svn.Node, error) bool) {
-		nodes, err := r.entries(ctx, path, rev, props)
-		if err != nil {
-			yield(nil, err)
-			return
-		}
-		for _, n := range nodes {
-			if !yield(n, nil) {
-				return
-			}
-		}
-	}
+	return remote.List(func() ([]*svn.Node, error) { return r.entries(ctx, path, rev, props) })
 }
 
 // entries reads a directory, sorted by name.

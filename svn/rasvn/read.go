@@ -55,13 +55,7 @@ func readRev(it *item) (svn.Revnum, error) {
 
 // named makes an error tell the youngest revision where it lacks that.
 func (r *Repository) named(ctx context.Context, err error, path svn.Path, rev svn.Revnum) error {
-	err = translate(err, path, rev)
-	if e, ok := errors.AsType[*svn.NoSuchRevisionError](err); ok && e.Youngest < 0 {
-		if youngest, yerr := r.Youngest(ctx); yerr == nil {
-			e.Youngest = youngest
-		}
-	}
-	return err
+	return remote.TellYoungest(ctx, translate(err, path, rev), r.Youngest)
 }
 
 // appendRev writes an optional revision: none for svn.InvalidRevnum, which the server takes for the youngest.
@@ -78,27 +72,13 @@ func (r *Repository) Stat(ctx context.Context, path svn.Path, rev svn.Revnum) (*
 	if _, err := svn.CheckPath(string(path)); err != nil {
 		return nil, err
 	}
-	nodes, err := r.statAll(ctx, []edit.Place{{Path: path, Rev: rev}})
-	if err != nil {
-		return nil, r.named(ctx, err, path, rev)
-	}
-	if nodes[0] == nil {
-		return nil, &svn.NotFoundError{Path: path, Rev: rev}
-	}
-	return nodes[0], nil
+	n, err := r.nodes.Stat(ctx, path, rev, r.askAll)
+	return n, r.named(ctx, err, path, rev)
 }
 
 // LookAhead asks for the nodes at the paths in a revision, many at a time: Stat knows them for some seconds then.
 func (r *Repository) LookAhead(ctx context.Context, paths []svn.Path, rev svn.Revnum) error {
-	places := make([]edit.Place, len(paths))
-	for i, p := range paths {
-		if _, err := svn.CheckPath(string(p)); err != nil {
-			return err
-		}
-		places[i] = edit.Place{Path: p, Rev: rev}
-	}
-	_, err := r.statAll(ctx, places)
-	return r.named(ctx, err, "", rev)
+	return r.named(ctx, r.nodes.LookAhead(ctx, paths, rev, r.askAll), "", rev)
 }
 
 // statAll returns the nodes at the places, nil where nothing is, with their properties and checksums.
@@ -295,18 +275,7 @@ func readProps(it *item) (svn.Props, error) {
 
 // List implements svn.Repository.
 func (r *Repository) List(ctx context.Context, path svn.Path, rev svn.Revnum, props bool) iter.Seq2[*svn.Node, error] {
-	return func(yield func(*svn.Node, error) bool) {
-		nodes, err := r.entries(ctx, path, rev, props)
-		if err != nil {
-			yield(nil, err)
-			return
-		}
-		for _, n := range nodes {
-			if !yield(n, nil) {
-				return
-			}
-		}
-	}
+	return remote.List(func() ([]*svn.Node, error) { return r.entries(ctx, path, rev, props) })
 }
 
 // entries reads a directory, sorted by name.

@@ -63,6 +63,31 @@ func (c *Nodes) All(ctx context.Context, places []edit.Place, read edit.Reader) 
 	return nodes, nil
 }
 
+// Stat returns the node at a path in a revision, or an error: that nothing is there, or what reading it says.
+func (c *Nodes) Stat(ctx context.Context, path svn.Path, rev svn.Revnum, read edit.Reader) (*svn.Node, error) {
+	nodes, err := c.All(ctx, []edit.Place{{Path: path, Rev: rev}}, read)
+	if err != nil {
+		return nil, err
+	}
+	if nodes[0] == nil {
+		return nil, &svn.NotFoundError{Path: path, Rev: rev}
+	}
+	return nodes[0], nil
+}
+
+// LookAhead asks for the nodes at the paths in a revision, so that Stat knows them for some seconds.
+func (c *Nodes) LookAhead(ctx context.Context, paths []svn.Path, rev svn.Revnum, read edit.Reader) error {
+	places := make([]edit.Place, len(paths))
+	for i, p := range paths {
+		if _, err := svn.CheckPath(string(p)); err != nil {
+			return err
+		}
+		places[i] = edit.Place{Path: p, Rev: rev}
+	}
+	_, err := c.All(ctx, places, read)
+	return err
+}
+
 // put remembers a node; the mutex is held.
 func (c *Nodes) put(p edit.Place, s seenNode) {
 	if c.known == nil || len(c.known) >= maxNodes || c.props >= maxNodeProps {

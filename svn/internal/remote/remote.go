@@ -3,6 +3,7 @@ package remote
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"strings"
 	"sync"
@@ -10,6 +11,22 @@ import (
 
 	"github.com/havre-cloud/havre/svn"
 )
+
+// List yields the entries of a directory, as svn.Repository.List does.
+func List(entries func() ([]*svn.Node, error)) iter.Seq2[*svn.Node, error] {
+	return func(yield func(*svn.Node, error) bool) {
+		nodes, err := entries()
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		for _, n := range nodes {
+			if !yield(n, nil) {
+				return
+			}
+		}
+	}
+}
 
 // Walk yields the node at path and what is below it, as svn.Repository.Walk does, with a question for each directory.
 func Walk(path, after svn.Path, stat func() (*svn.Node, error), entries func(dir svn.Path) ([]*svn.Node, error)) iter.Seq2[*svn.Node, error] {
@@ -50,6 +67,16 @@ func walkDir(dir, after svn.Path, entries func(svn.Path) ([]*svn.Node, error), y
 		}
 	}
 	return true
+}
+
+// TellYoungest makes an error that names a revision which is not there tell the youngest one, if that can be had.
+func TellYoungest(ctx context.Context, err error, youngest func(context.Context) (svn.Revnum, error)) error {
+	if e, ok := errors.AsType[*svn.NoSuchRevisionError](err); ok && e.Youngest < 0 {
+		if rev, yerr := youngest(ctx); yerr == nil {
+			e.Youngest = rev
+		}
+	}
+	return err
 }
 
 // MaxEntries is how many entries of one directory are taken from a server; each takes some 300 bytes.
