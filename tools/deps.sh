@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what the tests use and this machine lacks: Subversion's programs, which judge what
-# havre writes, Apache, which serves their repositories, git, whose ignore rules are compared with ours, Chromium without its windows, which
+# havre writes, Apache and sshd, which serve their repositories, git, whose ignore rules are compared with ours, Chromium without its windows, which
 # looks at the pages, Node.js, on which the
 # Etherpad of the tests runs, and a C compiler for the race detector.
 set -eu
@@ -18,6 +18,7 @@ need subversion svn svnadmin svnlook svnmucc svnsync svnrdump svnserve
 need subversion-tools svnauthz
 need apache2-bin apache2
 need apache2-utils htpasswd
+need openssh-server sshd ssh ssh-keygen
 need git git
 need chromium-headless-shell chromium-headless-shell
 need nodejs node

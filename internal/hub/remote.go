@@ -191,6 +191,8 @@ func (r *remote) explain(err error) error {
 		why, err = RemoteCertificate, bad.explain()
 	} else if e, ok := errors.AsType[*svn.UnreachableError](err); ok {
 		why, err = RemoteAway, havre.Errorf(havre.CodeUnavailable, "the Subversion server %s does not answer: what changed waits until it does", e.Server).Because(e.Err)
+	} else if e, ok := errors.AsType[*rasvn.TunnelError](err); ok {
+		why, err = RemoteTunnel, explainTunnel(havre.CodeUnavailable, e)
 	} else if e, ok := errors.AsType[*svn.RefusedError](err); ok && e.Refusal == svn.RefusedSignIn {
 		why, err = RemoteSignIn, havre.Errorf(havre.CodeUnavailable, "the Subversion server does not let this server in: an administrator has to give the password again")
 	} else if e, ok := errors.AsType[*havre.Error](err); ok && e.Code == havre.CodeUnavailable && !has[*RemoteError](err) {

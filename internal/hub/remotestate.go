@@ -15,6 +15,7 @@ import (
 	"github.com/havre-cloud/havre/internal/store"
 	"github.com/havre-cloud/havre/svn"
 	"github.com/havre-cloud/havre/svn/radav"
+	"github.com/havre-cloud/havre/svn/rasvn"
 )
 
 // RemoteReason says in one word what is wrong with a repository on another server.
@@ -28,6 +29,7 @@ const (
 	RemoteWrite       RemoteReason = "write"       // it may read, and not write
 	RemoteCertificate RemoteReason = "certificate" // nobody vouches for the server's certificate, or it is another one now
 	RemotePlace       RemoteReason = "place"       // there is no repository, or no such directory in it
+	RemoteTunnel      RemoteReason = "tunnel"      // ssh does not get through
 	RemoteAddress     RemoteReason = "address"     // it is no address that can be used
 	RemoteRefused     RemoteReason = "refused"     // something else, in the server's words
 )
@@ -118,6 +120,9 @@ func explainRemote(ctx context.Context, address string, err error) error {
 	if e, ok := errors.AsType[*svn.UnreachableError](err); ok {
 		return problem(RemoteAway, havre.Errorf(havre.CodeUnavailable, "the Subversion server %s does not answer: check the address, and whether this machine may reach it", e.Server).Because(e.Err))
 	}
+	if e, ok := errors.AsType[*rasvn.TunnelError](err); ok {
+		return problem(RemoteTunnel, explainTunnel(havre.CodeInvalid, e))
+	}
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() != nil {
 		return problem(RemoteAway, havre.Errorf(havre.CodeUnavailable, "the Subversion server %s does not answer: check the address, and whether this machine may reach it", serverOf(address)).Because(err))
 	}
@@ -140,6 +145,24 @@ func explainRemote(ctx context.Context, address string, err error) error {
 		return err
 	}
 	return problem(RemoteAddress, invalid("this is no address of a Subversion repository that can be used: %v", err))
+}
+
+// explainTunnel says why ssh does not get through, and what to do.
+func explainTunnel(code havre.Code, e *rasvn.TunnelError) error {
+	switch e.Reason {
+	case rasvn.TunnelUnknownKey:
+		return havre.Errorf(code, "ssh does not know the key of %s: connect to it once by hand, as the account that havre runs as, and compare the key", e.Server)
+	case rasvn.TunnelChangedKey:
+		return havre.Errorf(code, "the key of %s is not the one that ssh knows: ask whoever runs it whether it was changed", e.Server)
+	case rasvn.TunnelDenied:
+		return havre.Errorf(code, "%s accepts none of the ssh keys of the account that havre runs as", e.Server)
+	case rasvn.TunnelNoServer:
+		return havre.Errorf(code, "there is no svnserve on %s", e.Server)
+	case rasvn.TunnelNoProgram:
+		return havre.Errorf(code, "havre's own machine has no ssh: install OpenSSH's client")
+	default:
+		return havre.Errorf(code, "ssh does not get through to %s: %s", e.Server, oneLine(e.Text))
+	}
 }
 
 func serverOf(address string) string {

@@ -105,7 +105,7 @@ func (f *remoteForm) failed(x *exchange, err error) error {
 	}
 	if p, ok := errors.AsType[*hub.RemoteError](err); ok {
 		f.Wrong = x.told(err)
-		if p.Reason != hub.RemoteAway { // whose sentence says what to do
+		if p.Reason != hub.RemoteAway && p.Reason != hub.RemoteTunnel { // whose sentences say what to do
 			f.Advice = x.t("remote.advice." + string(p.Reason))
 		}
 		switch p.Reason {

@@ -58,7 +58,7 @@ var _ svn.Repository = (*Repository)(nil)
 
 // Open connects to the server and signs in. The address is svn://HOST[:PORT]/PATH or svn+ssh://[USER@]HOST[:PORT]/PATH,
 // percent-encoded. Errors are *svn.UnreachableError, *svn.RefusedError, *svn.NotFoundError (there is no
-// repository, or nothing at the path in it) and *AddressError.
+// repository, or nothing at the path in it), *AddressError and, with svn+ssh://, *TunnelError.
 func Open(ctx context.Context, address string, o Options) (*Repository, error) {
 	r := &Repository{o: o}
 	if err := r.prepare(address); err != nil {
@@ -140,7 +140,7 @@ func (r *Repository) prepare(address string) error {
 	case r.o.Dial != nil:
 		r.dial, r.opening.tunnel, r.opening.auth.tunnel = r.o.Dial, true, true
 	case u.Scheme == "svn+ssh":
-		r.dial = func(ctx context.Context) (io.ReadWriteCloser, error) { return Command(ctx, "ssh", sshArgs(u)...) }
+		r.dial = func(ctx context.Context) (io.ReadWriteCloser, error) { return dialSSH(ctx, u) }
 		r.opening.tunnel, r.opening.auth.tunnel = true, true
 	default:
 		host := u.Host
@@ -204,6 +204,9 @@ func (r *Repository) connect(ctx context.Context) (*session, error) {
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
+		}
+		if _, ok := errors.AsType[*TunnelError](err); ok {
+			return nil, err
 		}
 		return nil, &svn.UnreachableError{Server: r.opening.server, Err: err}
 	}

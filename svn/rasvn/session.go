@@ -108,6 +108,9 @@ func open(ctx context.Context, conn io.ReadWriteCloser, o *opening) (*session, e
 	}
 	defer s.guard(ctx)()
 	if err := s.greet(ctx, o); err != nil {
+		if p, ok := conn.(*pipe); ok {
+			err = p.why(err)
+		}
 		s.close()
 		return nil, err
 	}
