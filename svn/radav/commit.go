@@ -119,11 +119,21 @@ func update(set string, remove string) string {
 	return b.String()
 }
 
-// proppatch changes properties. The answer is a success even if it was not done: that is inside.
-func (r *Repository) proppatch(ctx context.Context, address, body string, header ...string) error {
-	var inner *failure
+// patchTxn changes properties in a transaction, and is not repeated: the server damages one that gets two requests at once.
+func (r *Repository) patchTxn(ctx context.Context, address, body string, header ...string) error {
 	req := xmlRequest("PROPPATCH", address, body, header...)
 	req.once = true
+	return r.proppatch(ctx, req)
+}
+
+// patchRev changes properties of a revision.
+func (r *Repository) patchRev(ctx context.Context, rev svn.Revnum, body string) error {
+	return r.proppatch(ctx, xmlRequest("PROPPATCH", r.rev+"/"+strconv.FormatInt(int64(rev), 10), body))
+}
+
+// proppatch makes a PROPPATCH. The answer is a success even if it was not done: that is inside.
+func (r *Repository) proppatch(ctx context.Context, req *request) error {
+	var inner *failure
 	err := r.conn.query(ctx, req, "multistatus", func(e *element) error {
 		if e.name != "response" || e.space != nsDAV {
 			return nil
@@ -162,7 +172,7 @@ func (r *Repository) mayAttribute(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	body := update("<S:author>havre<V:old-value>"+remote.Nobody+"</V:old-value></S:author>", "")
-	err = r.proppatch(ctx, r.rev+"/"+strconv.FormatInt(int64(rev), 10), body)
+	err = r.patchRev(ctx, rev, body)
 	f, failed := errors.AsType[*failure](err)
 	if err != nil && !failed {
 		return false, err
@@ -176,7 +186,7 @@ func (r *Repository) attribute(ctx context.Context, rev svn.Revnum, have, want s
 		return
 	}
 	set, _ := propertyElement(svn.PropAuthor, &want)
-	err := r.proppatch(ctx, r.rev+"/"+strconv.FormatInt(int64(rev), 10), update(set, ""))
+	err := r.patchRev(ctx, rev, update(set, ""))
 	if _, failed := errors.AsType[*failure](err); failed {
 		r.author.MayNotAttribute()
 	}
@@ -310,7 +320,7 @@ func (t *transaction) begin(ctx context.Context, props svn.Props) error {
 		}
 		set.WriteString(e)
 	}
-	return r.proppatch(ctx, r.txn+"/"+t.name, update(set.String(), ""))
+	return r.patchTxn(ctx, r.txn+"/"+t.name, update(set.String(), ""))
 }
 
 // address returns that of a path in the transaction.
@@ -406,7 +416,7 @@ func (t *transaction) properties(ctx context.Context, n *edit.Node) error {
 		}
 		remove.WriteString(e)
 	}
-	return t.repo.proppatch(ctx, t.address(n.Path), update(set.String(), remove.String()), t.based(n.Mine)...)
+	return t.repo.patchTxn(ctx, t.address(n.Path), update(set.String(), remove.String()), t.based(n.Mine)...)
 }
 
 // merge turns the transaction into a revision.
@@ -415,7 +425,7 @@ func (t *transaction) merge(ctx context.Context) error {
 	body := `<D:merge xmlns:D="DAV:"><D:source><D:href>` + escapeText(r.txn+"/"+t.name) + `</D:href></D:source><D:no-auto-merge/><D:no-checkout/>` +
 		`<D:prop><D:checked-in/><D:version-name/><D:resourcetype/><D:creationdate/><D:creator-displayname/></D:prop></D:merge>`
 	req := xmlRequest("MERGE", or(r.root, "/"), body, "X-SVN-Options", "release-locks no-merge-response")
-	req.once, req.patient = true, true
+	req.once, req.alone, req.patient = true, true, true
 	t.sent, t.made = true, svn.InvalidRevnum
 	err := r.conn.query(ctx, req, "merge-response", func(e *element) error { return t.answered(e) })
 	if _, failed := errors.AsType[*failure](err); failed {

@@ -30,7 +30,8 @@ const maxErrorBody = 256 << 10
 // conn makes the requests.
 type conn struct {
 	http    *http.Client
-	base    url.URL // scheme and host
+	alone   *http.Client // with a connection for each request
+	base    url.URL      // scheme and host
 	user    string
 	pass    string
 	silence time.Duration
@@ -67,11 +68,13 @@ func newConn(base *url.URL, o *Options) *conn {
 	if o.Proxy {
 		transport.Proxy = http.ProxyFromEnvironment
 	}
+	alone := transport.Clone()
+	alone.DisableKeepAlives = true
+	client := func(t *http.Transport) *http.Client {
+		return &http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	}
 	return &conn{
-		http: &http.Client{
-			Transport:     transport,
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
+		http: client(transport), alone: client(alone),
 		base: url.URL{Scheme: base.Scheme, Host: base.Host}, user: o.User, pass: o.Password, silence: o.Silence,
 	}
 }
@@ -87,6 +90,9 @@ type request struct {
 	patient bool
 	// once: it must not be repeated when the connection breaks.
 	once bool
+	// alone: it gets a connection of its own. Those that are kept may be closed by the server, one that starts anew for
+	// instance, in the moment that they are used, and then nobody knows whether it was done.
+	alone bool
 }
 
 func text(s string) func() (io.ReadCloser, error) {
@@ -246,7 +252,11 @@ func (c *conn) once(ctx context.Context, r *request) (*http.Response, error) {
 		cancel(nil)
 		return nil, err
 	}
-	resp, err := c.http.Do(req)
+	client := c.http
+	if r.alone {
+		client = c.alone
+	}
+	resp, err := client.Do(req)
 	if err != nil {
 		defer cancel(nil)
 		if given != nil && given.err != nil {
