@@ -41,8 +41,9 @@ vet:
 # the tests of what uses it take a third longer.
 RACE := -race -gcflags='modernc.org/sqlite/lib=-race=0 -d=checkptr=0'
 
+# A program with the race detector sleeps for a second before it ends; the tests start and end hundreds.
 unit: ## the tests, with the race detector
-	CGO_ENABLED=1 $(GO) test $(RACE) -timeout 25m ./...
+	GORACE=atexit_sleep_ms=0 CGO_ENABLED=1 $(GO) test $(RACE) -timeout 25m ./...
 	$(GO) test -tags havre_portable ./internal/localfs
 
 # With the race detector each story is told in one language and one width.
