@@ -34,23 +34,23 @@ func TestAdminStory(t *testing.T) {
 		tab.Until(`document.body.textContent.includes(` + y.says("admin.folder.well", "n", 6, "all", 8) + `)`)
 		// A setting is saved as it is changed, and taken back.
 		tab.Open("/admin/settings/signin")
-		tab.Eval(`(() => { const s = document.querySelector("select[name=value]"); s.value = "4"; s.dispatchEvent(new Event("change", {bubbles: true})); return true })()`, new(bool))
+		tab.Do(`(() => { const s = document.querySelector("select[name=value]"); s.value = "4"; s.dispatchEvent(new Event("change", {bubbles: true})); return true })()`)
 		tab.Until(`document.querySelector(".saved")?.textContent.includes(` + y.says("admin.saved", "clock", "") + `.trim())`)
 		if got := y.hub.SessionLength(t.Context()).Hours(); got != 4 {
 			t.Errorf("a session lasts %v hours", got)
 		}
 		y.shot(tab, "admin-saved")
-		tab.Eval(`(() => { document.querySelector(".saved-line button").click(); return true })()`, new(bool))
+		tab.Do(`(() => { document.querySelector(".saved-line button").click(); return true })()`)
 		tab.Until(`document.querySelector("select[name=value]")?.value === "12" && !document.querySelector(".saved")`)
 		// The held deletions are decided.
 		tab.Open("/admin/held/" + held)
-		tab.Eval(`(() => { document.querySelector(".is-safe button").click(); return true })()`, new(bool))
+		tab.Do(`(() => { document.querySelector(".is-safe button").click(); return true })()`)
 		tab.Until(`document.querySelector("#toast")?.textContent.includes(` + y.says("admin.held.kept", "device", "yl-thinkpad", "n", 4218) + `)`)
 		y.shot(tab, "admin-decided")
 		// A device of one's own is connected.
 		own := y.tab("tom")
 		y.visit(own, "admin-devices", "/devices")
-		own.Eval(`(() => { document.querySelector(".head form button").click(); return true })()`, new(bool))
+		own.Do(`(() => { document.querySelector(".head form button").click(); return true })()`)
 		own.Until(`!!document.querySelector(".qr")`)
 		y.checked(own, "admin-connect")
 	})

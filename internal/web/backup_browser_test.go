@@ -31,14 +31,14 @@ func (y *story) ofBackups(s *backupServer) {
 
 	// Pasted, found, added, here.
 	tab.Open("/backups/new")
-	tab.Eval(`const f = document.querySelector("#b-text"); f.value = "see https://pad.goulet.example/p/cr, https://pad.goulet.example/p/private"; f.form.requestSubmit(); true`, nil)
+	tab.Do(`const f = document.querySelector("#b-text"); f.value = "see https://pad.goulet.example/p/cr, https://pad.goulet.example/p/private"; f.form.requestSubmit(); true`)
 	tab.Until(`document.querySelectorAll("#b-found .is-ready").length === 1 && document.querySelectorAll("#b-found .is-needs").length === 1`)
 	y.checked(tab, "backups-found")
-	tab.Eval(`document.querySelector("#b-found [name=item]:checked").click(); true`, nil)
+	tab.Do(`document.querySelector("#b-found [name=item]:checked").click(); true`)
 	tab.Until(`document.querySelector("[data-add]").disabled`)
-	tab.Eval(`document.querySelector("#b-found [name=item]").click(); true`, nil)
+	tab.Do(`document.querySelector("#b-found [name=item]").click(); true`)
 	tab.Until(`!document.querySelector("[data-add]").disabled && document.querySelector("[data-add]").textContent === ` + y.says("backups.new.go.one"))
-	tab.Eval(`document.querySelector("[data-add]").click(); true`, nil)
+	tab.Do(`document.querySelector("[data-add]").click(); true`)
 	tab.Until(`location.pathname === "/backups" && [...document.querySelectorAll(".b-table tr")].some((r) => r.textContent.includes("CR réunion chantier") && r.querySelector("td:last-child").textContent.includes(` + y.says("backups.is.ok") + `))`)
 	var pad string
 	tab.Eval(`[...document.querySelectorAll(".b-table a")].find((a) => a.textContent === "CR réunion chantier").getAttribute("href")`, &pad)
@@ -53,7 +53,7 @@ func (y *story) ofBackups(s *backupServer) {
 	tab.Open(pad + "?at=230")
 	tab.Eval(`document.querySelector(".b-line input").focus(); true`, nil)
 	// It plays to the end at sixty times the speed, and stops there.
-	tab.Eval(`document.querySelector("[data-speed='60']").click(); true`, nil)
+	tab.Do(`document.querySelector("[data-speed='60']").click(); true`)
 	tab.Run(chromedp.KeyEvent(" "))
 	tab.Until(`document.querySelector("[data-play]").getAttribute("aria-pressed") === "true" && +document.querySelector("[data-part=when]").dataset.at > 230`)
 	tab.Until(`document.querySelector("[data-play]").getAttribute("aria-pressed") === "false" && location.search === "?at=258"`)
@@ -66,7 +66,7 @@ func (y *story) ofBackups(s *backupServer) {
 		b2.insert(padMaelle, 0, fmt.Sprintf("Line %d\n", i))
 	}
 	s.pads.set("https://pad.goulet.example/p/cr", padDocument("CR réunion chantier", b2.file()))
-	tab.Eval(`document.querySelector("[name=do][value=check]").click(); true`, nil)
+	tab.Do(`document.querySelector("[name=do][value=check]").click(); true`)
 	tab.Until(`document.querySelector(".b-replay")?.dataset.head === "300" && document.querySelector(".b-text").textContent.includes("Line 299")`)
 
 	for _, p := range []struct{ name, address string }{

@@ -25,19 +25,19 @@ func TestSetupStory(t *testing.T) {
 		tab := y.tab("")
 		tab.Expect("422")
 		y.visit(tab, "setup-door", "/signin")
-		y.press(tab, `a[href="/setup"]`)
+		tab.Press(`a[href="/setup"]`)
 		tab.Until(`document.querySelector("#code")`)
 		you := map[string]string{"code": first.SetupCode, "server": "Ateliers du Goulet", "display": "Maëlle Kerjean", "name": "maelle", "password": "password123"}
-		y.fill(tab, doorForm, you)
+		tab.Fill(doorForm, you)
 		tab.Until(`document.querySelector('[role="alert"]')`)
 		y.checked(tab, "setup-refused")
 		you["password"] = passphrase
-		y.fill(tab, doorForm, you)
+		tab.Fill(doorForm, you)
 		tab.Until(`location.pathname === "/setup/folders" && document.querySelector("#other")`)
 		y.checked(tab, "setup-folders")
-		y.fill(tab, doorForm, map[string]string{"other": "Photos of the quay"})
+		tab.Fill(doorForm, map[string]string{"other": "Photos of the quay"})
 		tab.Until(`location.pathname === "/setup/invite" && document.querySelector("#people")`)
-		y.fill(tab, doorForm, map[string]string{"people": "tom\naicha"})
+		tab.Fill(doorForm, map[string]string{"people": "tom\naicha"})
 		tab.Until(`document.querySelector("#link-1")`)
 		y.checked(tab, "setup-invite")
 		var link string
@@ -50,10 +50,10 @@ func TestSetupStory(t *testing.T) {
 			t.Fatal(err)
 		}
 		y.visit(join, "setup-join", u.Path)
-		y.fill(join, doorForm, map[string]string{"password": "trois marmottes sifflent tard"})
+		join.Fill(doorForm, map[string]string{"password": "trois marmottes sifflent tard"})
 		join.Until(`document.querySelector("#join-line")?.textContent.startsWith("havre join ") && !document.querySelector("#password")`)
 		y.checked(join, "setup-joined")
-		y.press(join, `.door-body a[href="/"]`)
+		join.Press(`.door-body a[href="/"]`)
 		join.Until(`location.pathname !== "/signin" && document.querySelector("#main h1")`)
 		y.checked(join, "setup-files")
 	})
@@ -63,7 +63,7 @@ func TestSetupStory(t *testing.T) {
 func (y *story) signIn(tab *webtest.Tab, name, password string) {
 	y.t.Helper()
 	tab.Open("/signin")
-	y.fill(tab, doorForm, map[string]string{"name": name, "password": password})
+	tab.Fill(doorForm, map[string]string{"name": name, "password": password})
 }
 
 // TestAccountStory is what one does with one's own account: a password, a second factor with codes for the case
@@ -82,7 +82,7 @@ func TestAccountStory(t *testing.T) {
 		// A second factor.
 		tab.Open("/me")
 		y.checked(tab, "account-me")
-		y.press(tab, `a[href="/me/factor"]`)
+		tab.Press(`a[href="/me/factor"]`)
 		tab.Until(`document.querySelector("#secret")`)
 		y.checked(tab, "account-factor")
 		var secret string
@@ -94,9 +94,9 @@ func TestAccountStory(t *testing.T) {
 			}
 			return c
 		}
-		y.fill(tab, `form[action="/me/factor"]`, map[string]string{"code": "000000"})
+		tab.Fill(`form[action="/me/factor"]`, map[string]string{"code": "000000"})
 		tab.Until(`document.querySelector('#main [role="alert"]')`)
-		y.fill(tab, `form[action="/me/factor"]`, map[string]string{"code": code(-30 * time.Second)})
+		tab.Fill(`form[action="/me/factor"]`, map[string]string{"code": code(-30 * time.Second)})
 		tab.Until(`document.querySelector("#codes")`)
 		y.checked(tab, "account-codes")
 		var codes string
@@ -109,14 +109,14 @@ func TestAccountStory(t *testing.T) {
 		y.signIn(other, "tom", passphrase)
 		other.Until(`document.querySelector('[name="ticket"]')`)
 		y.checked(other, "account-code")
-		y.fill(other, doorForm, map[string]string{"code": "123456"})
+		other.Fill(doorForm, map[string]string{"code": "123456"})
 		other.Until(`document.querySelector('[role="alert"]') && document.querySelector('[name="ticket"]')`)
-		y.fill(other, doorForm, map[string]string{"code": code(0)})
+		other.Fill(doorForm, map[string]string{"code": code(0)})
 		other.Until(`location.pathname === "/"`)
 		third := y.tab("")
 		y.signIn(third, "tom", passphrase)
 		third.Until(`document.querySelector('[name="ticket"]')`)
-		y.fill(third, doorForm, map[string]string{"code": strings.Fields(codes)[3]})
+		third.Fill(doorForm, map[string]string{"code": strings.Fields(codes)[3]})
 		third.Until(`location.pathname === "/"`)
 		third.Open("/me")
 		y.sees(third, "account.factor.left", "n", 9)
@@ -125,22 +125,22 @@ func TestAccountStory(t *testing.T) {
 		tab.Open("/me")
 		tab.Until(`document.querySelectorAll('[action="/me/sessions/end"] [name="id"]').length >= 3`)
 		y.checked(tab, "account-sessions")
-		y.press(tab, `form[action="/me/sessions/end"].buttons button`)
+		tab.Press(`form[action="/me/sessions/end"].buttons button`)
 		tab.Until(`document.readyState === "complete" && document.querySelectorAll('[action="/me/sessions/end"] [name="id"]').length === 1`)
 		other.Eval(`location.assign("/me"); true`, nil) // it may be on its way by itself
 		other.Until(`location.pathname === "/signin"`)
 
 		// Another password; the second factor goes with the present one only.
-		y.fill(tab, `form[action="/me/password"]`, map[string]string{"present": passphrase, "password": "correct horse battery staple"})
+		tab.Fill(`form[action="/me/password"]`, map[string]string{"present": passphrase, "password": "correct horse battery staple"})
 		tab.Until(`location.search === "?saved=password" && document.querySelector("#me-password").closest("section").querySelector(".saved")`)
-		y.fill(tab, `form[action="/me/factor/remove"]`, map[string]string{"present": passphrase})
+		tab.Fill(`form[action="/me/factor/remove"]`, map[string]string{"present": passphrase})
 		tab.Until(`document.querySelector('#main [role="alert"]')`)
 		y.checked(tab, "account-refused")
-		y.fill(tab, `form[action="/me/factor/remove"]`, map[string]string{"present": "correct horse battery staple"})
+		tab.Fill(`form[action="/me/factor/remove"]`, map[string]string{"present": "correct horse battery staple"})
 		tab.Until(`document.readyState === "complete" && document.querySelector('a[href="/me/factor"]')`)
 
 		// Out.
-		y.press(tab, `form.section[action="/signout"] button`)
+		tab.Press(`form.section[action="/signout"] button`)
 		tab.Until(`location.pathname === "/signin"`)
 	})
 }

@@ -30,10 +30,10 @@ func (y *story) ofFolders() {
 	tab.Open("/admin/folders?new")
 	y.checked(tab, "folders-new")
 	create := `dialog form[action="/admin/folders"]`
-	y.fill(tab, create, map[string]string{"name": "PROJETS"})
+	tab.Fill(create, map[string]string{"name": "PROJETS"})
 	tab.Until(`document.querySelector("#new-wrong")`)
 	y.checked(tab, "folders-taken")
-	y.fill(tab, create, map[string]string{"name": "Maquettes"})
+	tab.Fill(create, map[string]string{"name": "Maquettes"})
 	tab.Until(`document.readyState === "complete" && decodeURIComponent(location.pathname).startsWith("/admin/folders/Maquettes")`)
 	y.checked(tab, "folders-made")
 
@@ -44,10 +44,10 @@ func (y *story) ofFolders() {
 	}
 	tab.Open("/admin/folders?adopt")
 	adopt := `dialog form[action="/admin/folders/adopt"]`
-	y.fill(tab, adopt, map[string]string{"dir": dir + "/nowhere", "name": "Archives SVN"})
+	tab.Fill(adopt, map[string]string{"dir": dir + "/nowhere", "name": "Archives SVN"})
 	tab.Until(`document.querySelector("#remote-wrong")`)
 	y.checked(tab, "folders-adopt-wrong")
-	y.fill(tab, adopt, map[string]string{"dir": dir, "name": "Archives SVN"})
+	tab.Fill(adopt, map[string]string{"dir": dir, "name": "Archives SVN"})
 	tab.Until(`document.readyState === "complete" && decodeURIComponent(location.pathname).startsWith("/admin/folders/Archives SVN")`)
 	if f := y.folder("Archives SVN"); f.AdoptedDir() != dir {
 		t.Errorf("the folder is in %q", f.AdoptedDir())
@@ -55,8 +55,8 @@ func (y *story) ofFolders() {
 
 	// Another name; the old address leads on.
 	tab.Open("/admin/folders/Maquettes")
-	y.press(tab, `#folder-menu a[href$="?do=rename"]`)
-	y.fill(tab, `dialog form[action$="/rename"]`, map[string]string{"name": "Maquettes 2027"})
+	tab.Press(`#folder-menu a[href$="?do=rename"]`)
+	tab.Fill(`dialog form[action$="/rename"]`, map[string]string{"name": "Maquettes 2027"})
 	tab.Until(`document.readyState === "complete" && document.querySelector("h1")?.textContent === "Maquettes 2027"`)
 	settle()
 	tab.Open("/admin/folders/Maquettes")
@@ -65,10 +65,10 @@ func (y *story) ofFolders() {
 	// A limit, and what there is.
 	tab.Open("/admin/folders/Projets/storage")
 	quota := `form[action$="/quota"]`
-	y.fill(tab, quota, map[string]string{"quota": "minus one"})
+	tab.Fill(quota, map[string]string{"quota": "minus one"})
 	tab.Until(`document.querySelector("#quota-wrong")`)
 	y.checked(tab, "folders-quota-wrong")
-	y.fill(tab, quota, map[string]string{"quota": "2"})
+	tab.Fill(quota, map[string]string{"quota": "2"})
 	tab.Until(`document.readyState === "complete" && document.querySelector("#toast")?.textContent.includes(` + y.says("admin.quota.saved", "name", "Projets") + `)`)
 	settle()
 	tab.Open("/admin/folders/Projets/storage")
@@ -83,13 +83,13 @@ func (y *story) ofFolders() {
 	head := y.head("Projets")
 	tab.Open("/admin/folders/Projets?do=archive")
 	y.checked(tab, "folders-archive")
-	y.press(tab, `dialog form[action$="/archive"] .primary`)
+	tab.Press(`dialog form[action$="/archive"] .primary`)
 	tab.Until(`document.readyState === "complete" && document.querySelector('#folder-menu [name="archived"][value=""]')`)
 	y.checked(tab, "folders-archived")
 	if a := y.get("tom", addressOf()); a.StatusCode != http.StatusNotFound {
 		t.Errorf("an archived folder: %s", a.Status)
 	}
-	y.press(tab, `#folder-menu form[action$="/archive"] button`)
+	tab.Press(`#folder-menu form[action$="/archive"] button`)
 	tab.Until(`document.readyState === "complete" && document.querySelector('#folder-menu a[href$="?do=archive"]')`)
 	if y.head("Projets") != head {
 		t.Error("revisions are lost")
@@ -120,7 +120,7 @@ func (y *story) ofTheManager() {
 		}
 	}
 	tab.Open("/folders/new")
-	y.fill(tab, `form[action="/folders/new"]`, map[string]string{"name": "Falmouth 2"})
+	tab.Fill(`form[action="/folders/new"]`, map[string]string{"name": "Falmouth 2"})
 	tab.Until(`document.readyState === "complete" && decodeURIComponent(location.pathname) === "/f/Falmouth 2"`)
 	y.checked(tab, "manager-made")
 }
@@ -133,11 +133,11 @@ func (y *story) ofDevices() {
 	ended := y.follow(lost, "Projets")
 	tab.Open("/devices?rename=" + string(lost.Device))
 	y.checked(tab, "devices-rename")
-	y.fill(tab, `dialog form[action$="/rename"]`, map[string]string{"name": "found-phone"})
+	tab.Fill(`dialog form[action$="/rename"]`, map[string]string{"name": "found-phone"})
 	tab.Until(`document.readyState === "complete" && document.querySelector("#devices").textContent.includes("found-phone")`)
 	tab.Open("/devices?revoke=" + string(lost.Device))
 	y.checked(tab, "devices-revoke")
-	y.press(tab, `dialog form[action$="/revoke"] .danger`)
+	tab.Press(`dialog form[action$="/revoke"] .danger`)
 	if err := <-ended; err == nil {
 		y.t.Error("the device that was taken away goes on")
 	}
@@ -150,7 +150,7 @@ func (y *story) ofTheLog() {
 	t, tab := y.t, y.tab("maelle")
 	tab.Open("/admin/log")
 	tab.Until(`document.querySelector("#log").textContent.includes("Maquettes 2027")`)
-	tab.Eval(`(() => { const s = document.querySelector('.log-filters [name="person"]'); s.value = "tom"; s.dispatchEvent(new Event("change", {bubbles: true})); return true; })()`, nil)
+	tab.Do(`(() => { const s = document.querySelector('.log-filters [name="person"]'); s.value = "tom"; s.dispatchEvent(new Event("change", {bubbles: true})); return true; })()`)
 	tab.Until(`document.readyState === "complete" && location.search.includes("person=tom") && document.querySelector("#log").textContent.includes("Falmouth 2") && !document.querySelector("#log").textContent.includes("Maquettes")`)
 	y.checked(tab, "log-person")
 	for _, kind := range []string{"csv", "json"} {
@@ -178,7 +178,7 @@ func (y *story) ofActivity() {
 	tab.Until(`document.querySelector("#activity .act")?.textContent.includes("Nouvelle note")`)
 	y.checked(tab, "activity-live")
 	choose := func(name, value string) {
-		tab.Eval(`(() => { const s = document.querySelector('#activity select[name="`+name+`"]'); s.value = "`+value+`"; s.dispatchEvent(new Event("change", {bubbles: true})); return s.value; })()`, nil)
+		tab.Do(`(() => { const s = document.querySelector('#activity select[name="` + name + `"]'); s.value = "` + value + `"; s.dispatchEvent(new Event("change", {bubbles: true})); return s.value; })()`)
 		tab.Until(`document.readyState === "complete" && new URLSearchParams(location.search).get("` + name + `") === "` + value + `"`)
 	}
 	choose("person", "priya")
@@ -189,7 +189,7 @@ func (y *story) ofActivity() {
 	y.commit("tom", "Projets", havre.Change{Kind: havre.ChangeDelete, Path: project + "/Plan masse.jpg", Base: y.head("Projets")})
 	tab.Open("/activity")
 	tab.Until(`document.querySelector("#activity .act")?.textContent.includes("Plan masse")`)
-	y.press(tab, `#activity .act form button`)
+	tab.Press(`#activity .act form button`)
 	tab.Until(`document.readyState === "complete" && document.querySelector("#toast .toast")`)
 	if a := y.get("tom", addressOf("Plan masse.jpg")); a.StatusCode != http.StatusOK {
 		y.t.Errorf("after undo: %s", a.Status)

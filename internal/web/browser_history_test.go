@@ -95,22 +95,23 @@ func TestHistoryStory(t *testing.T) {
 		tab.Run(chromedp.KeyEvent(kb.ArrowRight))
 		tab.Until(fmt.Sprintf(`document.querySelector(".past-rev")?.textContent === "r%d"`, then))
 		// One of the deleted comes back.
-		tab.Eval(`document.querySelector('[name="item"][value="Plan masse.jpg"]').click(); true`, nil)
+		tab.Do(`document.querySelector('[name="item"][value="Plan masse.jpg"]').click(); true`)
 		tab.Until(`document.querySelector(".past-selection.on")`)
 		y.shot(tab, "history-ticked")
-		tab.Run(chromedp.Click(`.past-selection .past`))
+		tab.Click(`.past-selection .past`)
 		tab.Until(`document.querySelector("#toast")?.textContent.includes("Plan masse.jpg")`)
 		if a := y.get("tom", addressOf("Plan masse.jpg")); a.StatusCode != http.StatusOK {
 			t.Errorf("after bringing it back: %s", a.Status)
 		}
-		tab.Run(chromedp.Click(`#toast [data-undo]`))
+		tab.Click(`#toast [data-undo]`)
 		tab.Until(`document.querySelector("#toast")?.textContent && !document.querySelector("#toast [data-undo]")`)
 		if a := y.get("tom", addressOf("Plan masse.jpg")); a.StatusCode != http.StatusNotFound {
 			t.Errorf("after undo: %s", a.Status)
 		}
 		// All of the directory.
 		tab.Open(past + "&restore")
-		tab.Run(chromedp.Click(`dialog [name="newer"][value="delete"]`), chromedp.Click(`dialog .past`))
+		tab.Click(`dialog [name="newer"][value="delete"]`)
+		tab.Click(`dialog .past`)
 		tab.Until(`document.querySelector("#toast [data-undo]")`)
 		for name, want := range map[string]int{"Plan masse.jpg": 200, "Budget prévisionnel 2026-2027.xlsx": 200, "Budget 2027.xlsx": 404, "Neu.txt": 404, "Photos chantier/IMG_2200.jpg": 200} {
 			if a := y.get("tom", addressOf(strings.Split(name, "/")...)); a.StatusCode != want {

@@ -98,7 +98,7 @@ func (y *story) ofPeople(groups map[string]string) {
 	tab.Run(chromedp.SendKeys(`[data-live-filter] [name="q"]`, "lena", chromedp.ByQuery))
 	tab.Until(`document.querySelectorAll(".people-table tbody tr").length === 1 && location.search === "?q=lena"`)
 
-	tab.Run(chromedp.Click(`[data-person-menu]`, chromedp.ByQuery))
+	tab.Click(`[data-person-menu]`)
 	tab.Until(`document.querySelector("#row-menu:popover-open")?.contains(document.activeElement)`)
 	y.checked(tab, "people-menu")
 	tab.Run(chromedp.KeyEvent("\u001b"))
@@ -118,10 +118,10 @@ func (y *story) ofPeople(groups map[string]string) {
 	tab.Until(`document.querySelector('` + cell + `').textContent.includes(` + y.says("rights.short.read") + `)`)
 	tab.Run(chromedp.KeyEvent("0"))
 	tab.Until(`document.querySelector('` + cell + `').textContent.includes(` + y.says("rights.short.none") + `)`)
-	tab.Run(chromedp.Click(`[name="review"]`, chromedp.ByQuery))
+	tab.Click(`[name="review"]`)
 	tab.Until(`document.querySelector(".review li")`)
 	y.shot(tab, "people-rights-review")
-	tab.Run(chromedp.Click(`.pending-bar .primary`, chromedp.ByQuery))
+	tab.Click(`.pending-bar .primary`)
 	tab.Until(`document.querySelector("#toast").textContent.includes(` + y.says("rights.applied", "n", 1) + `)`)
 	why, err := y.hub.Admin(store.Console).Grants(t.Context(), y.folder("Projets").ID)
 	if err != nil {
@@ -134,24 +134,24 @@ func (y *story) ofPeople(groups map[string]string) {
 	if !set {
 		t.Error("the right is not set")
 	}
-	tab.Run(chromedp.Click(`#toast [data-undo]`, chromedp.ByQuery))
+	tab.Click(`#toast [data-undo]`)
 	tab.Until(`document.querySelector('` + cell + `').textContent.includes(` + y.says("rights.short.read") + `) || document.querySelector('` + cell + `').textContent.includes("·")`)
 
 	// The pane: the effect follows the choice.
 	tab.Open("/access" + strings.TrimPrefix(folderAddress("Projets", permits), "/f"))
 	tab.Run(chromedp.SendKeys(`[name="add"]`, "karim\r", chromedp.ByQuery))
 	tab.Until(`document.querySelector("#access .effects")?.textContent.includes(` + y.says("rights.effect.more.read", "n", 1, "who", "Karim Haddad", "place", path.Base(permits)) + `.slice(0, 24))`)
-	tab.Eval(`(() => { const s = document.querySelector('#access select[name=r]'); s.value = s.options[0].value; s.dispatchEvent(new Event("change", {bubbles: true})); })()`, nil)
+	tab.Do(`(() => { const s = document.querySelector('#access select[name=r]'); s.value = s.options[0].value; s.dispatchEvent(new Event("change", {bubbles: true})); })()`)
 	tab.Until(`document.querySelectorAll("#access .effects li").length > 1`)
 	y.checked(tab, "people-access-pending")
-	tab.Run(chromedp.Click(`[name="apply"]`, chromedp.ByQuery))
+	tab.Click(`[name="apply"]`)
 	tab.Until(`document.querySelector("#toast").textContent.includes(` + y.says("rights.applied", "n", 2) + `)`)
 
 	// Somebody is invited: the link is there once.
 	tab.Open("/admin/people?new=1")
 	tab.Run(chromedp.SendKeys(`[name="display"]`, "Émile Castaing", chromedp.ByQuery))
 	tab.Until(`document.querySelector("[name=name]").value === "emile"`)
-	tab.Run(chromedp.Click(`.form-panel .primary`, chromedp.ByQuery))
+	tab.Click(`.form-panel .primary`)
 	tab.Until(`document.querySelector("#link")?.value.includes("/join/")`)
 	y.checked(tab, "people-link")
 }

@@ -24,7 +24,7 @@ func TestPersonStory(t *testing.T) {
 func (y *story) ofAPerson() {
 	t, tab := y.t, y.tab("maelle")
 	tab.Open("/admin/people?new=1")
-	y.fill(tab, `.form-panel form`, map[string]string{
+	tab.Fill(`.form-panel form`, map[string]string{
 		"display": "Émile Castaing", "name": "emile", "email": "emile@goulet.example", "role": "guest", "expires": "2199-12-31", "quota": "1,5",
 	})
 	tab.Until(`document.querySelector("#link")?.value.includes("/join/")`)
@@ -37,10 +37,10 @@ func (y *story) ofAPerson() {
 	// Other values; a limit that is none is refused beside the form.
 	tab.Expect("422")
 	tab.Open("/admin/people/emile?change")
-	y.fill(tab, `.form-panel form`, map[string]string{"quota": "much"})
+	tab.Fill(`.form-panel form`, map[string]string{"quota": "much"})
 	tab.Until(`document.querySelector('.form-panel [role="alert"]')`)
 	y.checked(tab, "person-refused")
-	y.fill(tab, `.form-panel form`, map[string]string{"display": "Émile C.", "role": "folders", "quota": "2", "expires": ""})
+	tab.Fill(`.form-panel form`, map[string]string{"display": "Émile C.", "role": "folders", "quota": "2", "expires": ""})
 	tab.Until(`document.readyState === "complete" && document.querySelector("h1")?.textContent === "Émile C." && !document.querySelector(".form-panel")`)
 	y.checked(tab, "person-changed")
 	if u := y.user("emile"); u.Role != store.RoleFolders || u.Quota != 2_000_000_000 || !u.Expires.IsZero() {
@@ -50,7 +50,7 @@ func (y *story) ofAPerson() {
 	// Suspended: a device stops at once.
 	ended := y.follow(y.device("lena", "lena-imac", "darwin/arm64"), "Projets")
 	tab.Open("/admin/people/lena")
-	y.press(tab, `.person-side form[action$="/suspend"] button`)
+	tab.Press(`.person-side form[action$="/suspend"] button`)
 	if err := <-ended; err == nil {
 		t.Error("the device of who is suspended goes on")
 	}
@@ -59,27 +59,27 @@ func (y *story) ofAPerson() {
 	if a := y.get("lena", "/"); a.StatusCode != http.StatusSeeOther {
 		t.Errorf("who is suspended sees pages: %s", a.Status)
 	}
-	y.press(tab, `.person-side [name="suspend"][value="0"]`)
+	tab.Press(`.person-side [name="suspend"][value="0"]`)
 	tab.Until(`document.readyState === "complete" && document.querySelector('.person-side [name="suspend"][value="1"]')`)
 
 	// A new password by a link, which ends the sessions when it is chosen. Sessions are ended alone too.
 	y.choose("lena")
 	tab.Open("/admin/people/lena?reset")
 	y.checked(tab, "person-reset")
-	y.press(tab, `form[action$="/lena/reset"] .primary`)
+	tab.Press(`form[action$="/lena/reset"] .primary`)
 	tab.Until(`document.querySelector("#link")?.value.includes("/join/")`)
 	var link string
 	tab.Eval(`new URL(document.querySelector("#link").value).pathname`, &link)
 	hers := y.tab("")
 	hers.Open(link)
-	y.fill(hers, doorForm, map[string]string{"password": "correct horse battery staple"})
+	hers.Fill(doorForm, map[string]string{"password": "correct horse battery staple"})
 	hers.Until(`document.readyState === "complete" && !document.querySelector("#password")`)
 	if a := y.get("lena", "/"); a.StatusCode != http.StatusSeeOther {
 		t.Errorf("the session goes on: %s", a.Status)
 	}
 	y.choose("priya")
 	tab.Open("/admin/people/priya")
-	y.press(tab, `form[action$="/priya/signout"] button`)
+	tab.Press(`form[action$="/priya/signout"] button`)
 	tab.Until(`document.readyState === "complete" && !document.querySelector('form[action$="/priya/signout"]')`)
 	if a := y.get("priya", "/"); a.StatusCode != http.StatusSeeOther {
 		t.Errorf("the ended session goes on: %s", a.Status)
@@ -88,7 +88,7 @@ func (y *story) ofAPerson() {
 	// Deleted: what the person made stays.
 	tab.Open("/admin/people/lena?delete")
 	y.checked(tab, "person-delete")
-	y.press(tab, `form[action$="/lena/delete"] .danger`)
+	tab.Press(`form[action$="/lena/delete"] .danger`)
 	tab.Until(`location.pathname === "/admin/people"`)
 	y.sees(tab, "people.deleted", "name", "Léna Morvan")
 	if a := y.get("tom", addressOf("Plan masse.jpg")); a.StatusCode != http.StatusOK {
@@ -102,16 +102,16 @@ func (y *story) ofGroups() {
 	tab.Expect("422")
 	for _, name := range []string{"Chantier", "Toute l’équipe"} {
 		tab.Open("/admin/groups?new")
-		y.fill(tab, `form[action="/admin/groups"]`, map[string]string{"name": name})
+		tab.Fill(`form[action="/admin/groups"]`, map[string]string{"name": name})
 		tab.Until(`document.readyState === "complete" && [...document.querySelectorAll(".group-head h2")].some((h) => h.textContent === "` + name + `")`)
 	}
-	add := func(what string) { y.fill(tab, `form.add-member`, map[string]string{"add": what}) }
+	add := func(what string) { tab.Fill(`form.add-member`, map[string]string{"add": what}) }
 	add("@Chantier")
 	tab.Until(`document.readyState === "complete" && document.querySelector('.members [name="remove"][value="@Chantier"]')`)
 	add("nobody of that name")
 	tab.Until(`document.querySelector("#add-wrong")`)
 	y.checked(tab, "groups-refused")
-	y.press(tab, `.members a[href^="/admin/groups/"]`)
+	tab.Press(`.members a[href^="/admin/groups/"]`)
 	tab.Until(`document.readyState === "complete" && document.querySelector(".group-head h2")?.textContent === "Chantier"`)
 	add("priya")
 	tab.Until(`document.readyState === "complete" && document.querySelector('.members [name="remove"][value="priya"]')`)
@@ -119,15 +119,15 @@ func (y *story) ofGroups() {
 	add("@Toute l’équipe")
 	tab.Until(`document.querySelector("#add-wrong")`)
 	y.checked(tab, "groups-circle")
-	y.press(tab, `.members [name="remove"][value="priya"]`)
+	tab.Press(`.members [name="remove"][value="priya"]`)
 	tab.Until(`document.readyState === "complete" && !document.querySelector('.members [name="remove"]')`)
-	y.press(tab, `.group-head a[href$="?rename"]`)
-	y.fill(tab, `form.rename`, map[string]string{"name": "Chantier sud"})
+	tab.Press(`.group-head a[href$="?rename"]`)
+	tab.Fill(`form.rename`, map[string]string{"name": "Chantier sud"})
 	tab.Until(`document.readyState === "complete" && document.querySelector(".group-head h2")?.textContent === "Chantier sud"`)
-	y.press(tab, `#group-menu .danger`)
+	tab.Press(`#group-menu .danger`)
 	tab.Until(`document.querySelector(".question")`)
 	y.checked(tab, "groups-delete")
-	y.press(tab, `.question .danger`)
+	tab.Press(`.question .danger`)
 	y.sees(tab, "groups.deleted", "name", "Chantier sud")
 	groups, err := y.hub.Admin(store.Console).Groups(t.Context())
 	if err != nil || len(groups) != 1 {
@@ -145,11 +145,11 @@ func (y *story) ofATable() {
 	}
 	tab.Open("/admin/people?import=1")
 	tab.Run(chromedp.SetUploadFiles(`.form-panel [name="table"]`, []string{file}, chromedp.ByQuery))
-	y.press(tab, `.form-panel .primary`)
+	tab.Press(`.form-panel .primary`)
 	tab.Until(`document.querySelectorAll(".import-table .what-new").length === 1 && document.querySelectorAll(".import-table .what-wrong").length >= 1`)
 	y.checked(tab, "import-preview")
 	users := len(y.everybody())
-	y.press(tab, `form[action="/admin/people/import"] .primary`)
+	tab.Press(`form[action="/admin/people/import"] .primary`)
 	tab.Until(`document.querySelector('[name="links"]')?.value.includes("/join/")`)
 	y.checked(tab, "import-done")
 	if n := len(y.everybody()); n != users+1 {

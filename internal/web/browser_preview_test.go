@@ -90,7 +90,7 @@ func (y *story) ofPreviews() {
 	// A text is changed where it is; two pictures are beside each other.
 	tab.Open(at("main.go") + "?edit")
 	y.checked(tab, "preview-edit")
-	y.fill(tab, `.f-edit`, map[string]string{"text": "package main\n"})
+	tab.Fill(`.f-edit`, map[string]string{"text": "package main\n"})
 	tab.Until(`document.readyState === "complete" && !document.querySelector(".f-edit") && document.querySelector(".f-code")?.textContent.includes("package main") && !document.querySelector(".f-code").textContent.includes("hello")`)
 	tab.Open(at("plan.png") + "?compare=1..2")
 	tab.Until(`[...document.querySelectorAll(".diff-images img")].map((i) => i.naturalWidth).join() === "640,480"`)
@@ -103,7 +103,7 @@ func (y *story) ofTheirDirectory() {
 	// Sorted by size, the largest first; on a phone the address does it.
 	tab.Open(address)
 	if !y.size.Phone {
-		y.press(tab, `.f-head a[href*="size"]`)
+		tab.Press(`.f-head a[href*="size"]`)
 		tab.Until(`location.search.includes("sort=")`)
 	}
 	tab.Open(address + "?sort=-size")
@@ -118,11 +118,11 @@ func (y *story) ofTheirDirectory() {
 	y.checked(tab, "preview-tiles")
 	// A copy, by the dialog.
 	tab.Open(address)
-	tab.Eval(`[...document.querySelectorAll("#list .fr")].find((r) => r.textContent.includes("plan")).querySelector("input").click(); true`, nil)
-	y.press(tab, `#f-form [value="ask-copy"]`)
+	tab.Do(`[...document.querySelectorAll("#list .fr")].find((r) => r.textContent.includes("plan")).querySelector("input").click(); true`)
+	tab.Press(`#f-form [value="ask-copy"]`)
 	tab.Until(`document.querySelector("#f-move:modal")`)
-	tab.Eval(`[...document.querySelectorAll("#f-move [name=to]")].find((i) => i.value.endsWith("Copies")).click(); true`, nil)
-	y.press(tab, `#f-move .primary`)
+	tab.Do(`[...document.querySelectorAll("#f-move [name=to]")].find((i) => i.value.endsWith("Copies")).click(); true`)
+	tab.Press(`#f-move .primary`)
 	tab.Until(`document.querySelector("#toast .toast")`)
 	y.shot(tab, "preview-copied")
 	if a := y.get("tom", folderAddress("Projets", "Aperçus/Copies/plan.png")); a.StatusCode != http.StatusOK {

@@ -123,13 +123,13 @@ func (y *story) ofUploads() {
 	tab.Eval(dropScript+`("[data-upload-to]", [["Neuf.txt", 100, 65], ["Plan masse.jpg", 50, 66], ["Quoi ?.txt", 10, 67]]); true`, nil)
 	tab.Until(`document.querySelectorAll("#uploads .is-asking").length === 2`)
 	y.checked(tab, "upload-needs")
-	tab.Eval(`document.querySelector('#uploads [data-act="choose"]').click(); true`, nil)
+	tab.Do(`document.querySelector('#uploads [data-act="choose"]').click(); true`)
 	tab.Until(`document.querySelector('#uploads [data-act="both"]')`)
-	tab.Eval(`document.querySelector('#uploads [data-act="both"]').click(); true`, nil)
+	tab.Do(`document.querySelector('#uploads [data-act="both"]').click(); true`)
 	tab.Until(`document.querySelectorAll("#uploads .is-asking").length === 1`)
-	tab.Eval(`document.querySelector('#uploads [data-act="rename"]').click(); true`, nil)
+	tab.Do(`document.querySelector('#uploads [data-act="rename"]').click(); true`)
 	tab.Until(`document.querySelector("#uploads [name=rename]")`)
-	tab.Eval(`(() => { const i = document.querySelector("#uploads [name=rename]"); i.value = "Quoi.txt"; i.form.requestSubmit(); return true; })()`, nil)
+	tab.Do(`(() => { const i = document.querySelector("#uploads [name=rename]"); i.value = "Quoi.txt"; i.form.requestSubmit(); return true; })()`)
 	tab.Until(`document.querySelector("#uploads.is-finished") && !document.querySelector("#uploads .is-asking")`)
 	for _, name := range []string{"Neuf.txt", "Quoi.txt", "Plan masse 2.jpg"} {
 		if got := y.content(project + "/" + name); got == "" {
@@ -165,7 +165,7 @@ func (y *story) ofUploads() {
 	<-reached
 	press := func(act string) {
 		tab.Until(fmt.Sprintf(`document.querySelector('#uploads [data-act=%q]').checkVisibility()`, act))
-		tab.Eval(fmt.Sprintf(`document.querySelector('#uploads [data-act=%q]').click(); true`, act), nil)
+		tab.Do(fmt.Sprintf(`document.querySelector('#uploads [data-act=%q]').click(); true`, act))
 	}
 	press("pause")
 	tab.Until(`!document.querySelector('#uploads [data-act="resume"]').hidden && document.querySelector("#uploads [data-title]").textContent.startsWith(` + y.says("backups.is.paused") + `)`)
@@ -287,10 +287,10 @@ func (y *story) ofThePalette() {
 	y.checked(tab, "palette")
 	tab.Run(chromedp.SendKeys(`#palette input[name=q]`, "\t"))
 	tab.Until(`document.querySelector("#palette [data-wider]").hidden`)
-	tab.Eval(`(() => { const i = document.querySelector("#palette input[name=q]"); i.value = "ancien"; i.dispatchEvent(new Event("input", {bubbles: true})); return true; })()`, nil)
+	tab.Do(`(() => { const i = document.querySelector("#palette input[name=q]"); i.value = "ancien"; i.dispatchEvent(new Event("input", {bubbles: true})); return true; })()`)
 	tab.Until(`document.querySelector("#palette .is-gone")`)
 	y.checked(tab, "palette-deleted")
-	tab.Eval(`(() => { const i = document.querySelector("#palette input[name=q]"); i.value = "facade"; i.dispatchEvent(new Event("input", {bubbles: true})); return true; })()`, nil)
+	tab.Do(`(() => { const i = document.querySelector("#palette input[name=q]"); i.value = "facade"; i.dispatchEvent(new Event("input", {bubbles: true})); return true; })()`)
 	tab.Until(`document.querySelector("#palette .is-at")?.textContent.includes("Façade")`)
 	// The list may be exchanged for a wider one in the moment of the key: it is pressed until it counts.
 	tab.Until(`(() => {

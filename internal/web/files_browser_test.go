@@ -69,35 +69,36 @@ func (y *story) ofFiles() {
 	tab.Run(key("z", chromedp.KeyModifiers(2)))
 	tab.Until(`document.querySelector("#list").textContent.includes("Plan masse") && !document.querySelector("#list").textContent.includes("Plan neuf")`)
 	// The menu, and a deletion.
-	tab.Eval(`{const r = [...document.querySelectorAll("#list .fr")].find(r => r.textContent.includes("Plan masse")); r.scrollIntoView({block: "center"}); const b = r.getBoundingClientRect(); r.dispatchEvent(new MouseEvent("contextmenu", {bubbles: true, cancelable: true, clientX: 600, clientY: b.top + 5}));} true`, nil)
+	tab.Do(`{const r = [...document.querySelectorAll("#list .fr")].find(r => r.textContent.includes("Plan masse")); r.scrollIntoView({block: "center"}); const b = r.getBoundingClientRect(); r.dispatchEvent(new MouseEvent("contextmenu", {bubbles: true, cancelable: true, clientX: 600, clientY: b.top + 5}));} true`)
 	tab.Until(`document.querySelector("#f-menu:popover-open")`)
 	y.shot(tab, "files-menu")
-	tab.Run(chromedp.Click(`#f-menu [data-do="delete"]`))
+	tab.Click(`#f-menu [data-do="delete"]`)
 	tab.Until(`document.querySelector("#toast")?.textContent.includes(` + y.says("files.deleted.done", "n", 1, "name", "Plan masse.jpg") + `) && !document.querySelector("#list").textContent.includes("Plan masse")`)
-	tab.Run(chromedp.Click(`#toast [data-undo]`))
+	tab.Click(`#toast [data-undo]`)
 	tab.Until(`document.querySelector("#list").textContent.includes("Plan masse")`)
 	// A new subfolder; a name that cannot be is refused beside the field.
-	tab.Run(chromedp.Click(y.or(`[popovertarget="f-add"]:not(.float)`, `[popovertarget="f-add"].float`)))
+	tab.Click(y.or(`[popovertarget="f-add"]:not(.float)`, `[popovertarget="f-add"].float`))
 	tab.Until(`document.querySelector("#f-add:popover-open")`)
 	y.shot(tab, "files-add")
-	tab.Run(chromedp.Click(`[data-dialog="#new-dir"]`))
+	tab.Click(`[data-dialog="#new-dir"]`)
 	tab.Until(`document.querySelector("#new-dir:modal")`)
 	tab.Expect("409")
 	tab.Run(chromedp.SendKeys("#new-dir-name", "02 Avant-projet"), key(kb.Enter))
 	tab.Until(`document.querySelector("#new-dir .dialog-failure")?.textContent.includes(` + y.says("files.taken", "name", "02 Avant-projet") + `)`)
 	y.shot(tab, "files-refused")
-	tab.Run(chromedp.SetValue("#new-dir-name", "04 Chantier"), chromedp.Click("#new-dir .primary"))
+	tab.Run(chromedp.SetValue("#new-dir-name", "04 Chantier"))
+	tab.Click("#new-dir .primary")
 	tab.Until(`document.querySelector("#list").textContent.includes("04 Chantier")`)
 	// Moving by the dialog.
-	tab.Eval(`{const r = [...document.querySelectorAll("#list .fr")].find(r => r.textContent.includes("Plan masse")); r.querySelector("input").click();} true`, nil)
-	tab.Run(chromedp.Click(`#f-form [value="ask-move"]`))
+	tab.Do(`{const r = [...document.querySelectorAll("#list .fr")].find(r => r.textContent.includes("Plan masse")); r.querySelector("input").click();} true`)
+	tab.Click(`#f-form [value="ask-move"]`)
 	tab.Until(`document.querySelector("#f-move:modal")`)
 	y.checked(tab, "files-move")
-	tab.Eval(`[...document.querySelectorAll("#f-move [name=to]")].find(i => i.value.endsWith("04 Chantier")).click(); true`, nil)
-	tab.Run(chromedp.Click("#f-move .primary"))
+	tab.Do(`[...document.querySelectorAll("#f-move [name=to]")].find(i => i.value.endsWith("04 Chantier")).click(); true`)
+	tab.Click("#f-move .primary")
 	tab.Until(`document.querySelector("#toast")?.textContent.includes("04 Chantier") && !document.querySelector("#list").textContent.includes("Plan masse")`)
 	// What others do appears, and ticks stay.
-	tab.Eval(`document.querySelector("#list .fr input").click(); true`, nil)
+	tab.Do(`document.querySelector("#list .fr input").click(); true`)
 	y.commit("priya", "Projets", testFile(project+"/De Priya.txt", "bonjour\n", svn.InvalidRevnum))
 	tab.Until(`document.querySelector("#list").textContent.includes("De Priya")`)
 	tab.Until(`document.querySelectorAll("#list [name=item]:checked").length === 1`)
@@ -154,11 +155,11 @@ func (y *story) ofTenThousand() {
 
 	// What the filter leaves are lines too; what is ticked stays when others change the list.
 	filter := func(text string) {
-		tab.Eval(fmt.Sprintf(`(() => { const i = document.querySelector("[data-f-filter] input"); i.value = %q; i.dispatchEvent(new Event("input", {bubbles: true})); return true; })()`, text), nil)
+		tab.Do(fmt.Sprintf(`(() => { const i = document.querySelector("[data-f-filter] input"); i.value = %q; i.dispatchEvent(new Event("input", {bubbles: true})); return true; })()`, text))
 	}
 	filter("numero 0777") // and 00777
 	tab.Until(`[...document.querySelectorAll("#list .fr")].filter(r => r.checkVisibility()).length === 11 && document.querySelector("#list").innerText.includes("numéro 07770")`)
-	tab.Eval(`[...document.querySelectorAll("#list .fr")].find(r => r.textContent.includes("07775")).querySelector("input").click(); true`, nil)
+	tab.Do(`[...document.querySelectorAll("#list .fr")].find(r => r.textContent.includes("07775")).querySelector("input").click(); true`)
 	filter("")
 	tab.Until(`document.querySelectorAll("#list .fg").length === 200 && [...document.querySelectorAll("#list .fg")].every(g => !g.hidden)`)
 	tab.Eval(`document.querySelector("#list .fr").focus(); true`, nil)
@@ -169,7 +170,7 @@ func (y *story) ofTenThousand() {
 	tab.Until(`havre.rows.chosen().length === 1 && document.querySelector("#list [data-count]").textContent.includes("1") && document.activeElement.textContent.includes("Mesure de vibration")`)
 
 	// All rows as elements: those of the server.
-	tab.Eval(`dispatchEvent(new Event("beforeprint")); true`, nil)
+	tab.Do(`dispatchEvent(new Event("beforeprint")); true`)
 	tab.Until(`document.querySelectorAll("#list .fr").length === 10001 && havre.rows.chosen()[0].el.querySelector("input").checked`)
 	var differ []string
 	tab.Eval(`fetch(location.pathname + "?rows=all").then(a => a.text()).then(text => {

@@ -99,6 +99,7 @@ func (y *story) shot(tab *webtest.Tab, name string) {
 // scroll sideways.
 func (y *story) checked(tab *webtest.Tab, name string) {
 	y.t.Helper()
+	tab.Ready()
 	y.shot(tab, name)
 	tab.Axe(name + "-" + y.name)
 	var wide bool
@@ -113,37 +114,6 @@ func (y *story) visit(tab *webtest.Tab, name, address string) {
 	y.t.Helper()
 	tab.Open(address)
 	y.checked(tab, name)
-}
-
-// press presses what a selector finds, as soon as it is there.
-func (y *story) press(tab *webtest.Tab, selector string) {
-	y.t.Helper()
-	quoted, err := json.Marshal(selector)
-	if err != nil {
-		y.t.Fatal(err)
-	}
-	tab.Until(`document.readyState === "complete" && document.querySelector(` + string(quoted) + `)`)
-	tab.Eval(`document.querySelector(`+string(quoted)+`).click(); true`, nil)
-}
-
-// fill types values into the fields of that name of a form, as soon as it is there, and sends it.
-func (y *story) fill(tab *webtest.Tab, form string, values map[string]string) {
-	y.t.Helper()
-	quoted, err := json.Marshal([]any{form, values})
-	if err != nil {
-		y.t.Fatal(err)
-	}
-	tab.Until(`document.readyState === "complete" && document.querySelector((` + string(quoted) + `)[0])`)
-	tab.Eval(`(([form, values]) => {
-		const f = document.querySelector(form);
-		for (const [name, value] of Object.entries(values)) {
-			const i = f.elements[name];
-			i.value = value;
-			i.dispatchEvent(new Event("input", {bubbles: true}));
-		}
-		f.requestSubmit(f.querySelector("button.primary, button.danger, button:not([type])"));
-		return true;
-	})(`+string(quoted)+`)`, nil)
 }
 
 // sees waits until the page contains a sentence in the story's language.

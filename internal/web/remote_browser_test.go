@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"github.com/havre-cloud/havre/internal/havre"
-	"github.com/havre-cloud/havre/internal/web/webtest"
 	"github.com/havre-cloud/havre/svn/svntest"
 )
 
@@ -20,9 +19,9 @@ func TestRemoteStory(t *testing.T) {
 		y.visit(tab, "remote-adopt", "/admin/folders?adopt")
 		fill := func(dir, root, user, password, name string) {
 			t.Helper()
-			tab.Eval(fmt.Sprintf(`(() => { const set = (n, v) => { document.querySelector("dialog [name=" + n + "]").value = v };
+			tab.Do(fmt.Sprintf(`(() => { const set = (n, v) => { document.querySelector("dialog [name=" + n + "]").value = v };
 				set("dir", %q); set("root", %q); set("user", %q); set("password", %q); set("name", %q);
-				document.querySelector("dialog .dialog-foot button.primary").click(); return true })()`, dir, root, user, password, name), new(bool))
+				document.querySelector("dialog .dialog-foot button.primary").click(); return true })()`, dir, root, user, password, name))
 		}
 		said := func(what string) {
 			t.Helper()
@@ -32,7 +31,7 @@ func TestRemoteStory(t *testing.T) {
 		fill(tls+"/svn/plans", "", "havre", "secret", "Plans")
 		tab.Until(`document.activeElement.classList.contains("remote-certificate")`)
 		y.checked(tab, "remote-certificate")
-		press(tab, ".remote-certificate button")
+		tab.Press(".remote-certificate button")
 		said(y.says("remote.advice.place"))
 		tab.Until(`document.activeElement.name === "dir"`)
 		y.checked(tab, "remote-place")
@@ -69,9 +68,4 @@ func TestRemoteStory(t *testing.T) {
 		own.Until(`!document.querySelector("#failure [data-passing]")`)
 		y.shot(late, "remote-back")
 	})
-}
-
-// press clicks on the first element of a selector.
-func press(tab *webtest.Tab, selector string) {
-	tab.Eval(fmt.Sprintf(`(() => { document.querySelector(%q).click(); return true })()`, selector), new(bool))
 }

@@ -135,12 +135,15 @@ var (
 type Tab struct {
 	Ctx context.Context //nolint:containedctx // chromedp keeps the tab in it
 
-	t    *testing.T
-	b    *Browser
+	t     *testing.T
+	b     *Browser
+	frame cdp.FrameID // of the page itself, not of what is in it
+
 	mu   sync.Mutex // guards the following
 	bad  []string
 	sent float64 // bytes that the page has transferred
 	skip []string
+	due  map[network.RequestID]struct{} // pages that are on their way
 }
 
 // Tab opens a page of a size, with cookies of the server. It ends with the test.
@@ -167,15 +170,15 @@ func (b *Browser) Tab(t *testing.T, size Size, cookies map[string]string) *Tab {
 	if err := chromedp.Run(ctx); err != nil {
 		t.Fatalf("in the browser: %v", err)
 	}
-	tab := &Tab{Ctx: ctx, t: t, b: b}
+	tab := &Tab{Ctx: ctx, t: t, b: b, frame: cdp.FrameID(id), due: map[network.RequestID]struct{}{}}
 	chromedp.ListenTarget(ctx, tab.watch)
 	metrics := emulation.SetDeviceMetricsOverride(size.Width, size.Height, 1, size.Phone)
 	if size.Phone {
 		metrics = emulation.SetDeviceMetricsOverride(size.Width, size.Height, 2, true)
 	}
-	tab.Run(metrics, network.Enable(), log.Enable(), runtime.Enable())
+	tab.run(metrics, network.Enable(), log.Enable(), runtime.Enable())
 	if size.Phone {
-		tab.Run(emulation.SetTouchEmulationEnabled(true))
+		tab.run(emulation.SetTouchEmulationEnabled(true))
 	}
 	for name, value := range cookies {
 		tab.Cookie(name, value)
@@ -194,16 +197,24 @@ func (b *Browser) Tab(t *testing.T, size Size, cookies map[string]string) *Tab {
 func (tab *Tab) Cookie(name, value string) {
 	tab.t.Helper()
 	if value == "" {
-		tab.Run(network.DeleteCookies(name).WithURL(tab.b.URL))
+		tab.run(network.DeleteCookies(name).WithURL(tab.b.URL))
 		return
 	}
-	tab.Run(network.SetCookie(name, value).WithURL(tab.b.URL).WithPath("/").WithSecure(true).WithHTTPOnly(true).
+	tab.run(network.SetCookie(name, value).WithURL(tab.b.URL).WithPath("/").WithSecure(true).WithHTTPOnly(true).
 		WithSameSite(network.CookieSameSiteLax))
 }
 
-// Run executes actions, within a minute.
+// Run executes actions, keys for example, as soon as the page is at rest, and within a minute.
 func (tab *Tab) Run(actions ...chromedp.Action) {
 	tab.t.Helper()
+	tab.Ready()
+	tab.run(actions...)
+}
+
+// run executes actions at once, within a minute.
+func (tab *Tab) run(actions ...chromedp.Action) {
+	tab.t.Helper()
+	defer tab.slow(time.Now(), "an action")
 	ctx, cancel := context.WithTimeout(tab.Ctx, time.Minute)
 	defer cancel()
 	if err := chromedp.Run(ctx, actions...); err != nil {
@@ -211,33 +222,142 @@ func (tab *Tab) Run(actions ...chromedp.Action) {
 	}
 }
 
-// Open goes to an address of the server and waits until everything is there.
+// slow logs what took so long that somebody who looks for the time of a test, or for a defect, wants to know.
+func (tab *Tab) slow(since time.Time, what string) {
+	tab.t.Helper()
+	if took := time.Since(since); took > 2*time.Second {
+		tab.t.Logf("%.1f s for %.200s", took.Seconds(), what)
+	}
+}
+
+// Open goes to an address of the server and waits until everything is there. A page that is on its way
+// already arrives first.
 func (tab *Tab) Open(path string) {
 	tab.t.Helper()
+	tab.ready("true")
 	tab.mu.Lock()
 	tab.sent = 0
 	tab.mu.Unlock()
-	tab.Run(chromedp.Navigate(tab.b.URL+path), chromedp.Evaluate(`document.fonts.ready.then(() => true)`, nil,
+	tab.run(chromedp.Navigate(tab.b.URL+path), chromedp.Evaluate(`document.fonts.ready.then(() => true)`, nil,
+		func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }))
+	tab.Ready()
+}
+
+// rest is true when the page is complete and no part of it is being asked for or exchanged.
+const rest = `document.readyState === "complete" && !document.querySelector(".htmx-request, .htmx-swapping, .htmx-settling, .htmx-added")`
+
+// Ready waits until the page is at rest: no other page is on its way, and no part of it. What is pressed
+// before that would be pressed on something that goes away.
+func (tab *Tab) Ready() {
+	tab.t.Helper()
+	tab.ready(rest)
+}
+
+// ready waits until no other page is on its way and a script returns true.
+func (tab *Tab) ready(script string) {
+	tab.t.Helper()
+	tab.until(script, func() bool {
+		tab.mu.Lock()
+		defer tab.mu.Unlock()
+		return len(tab.due) == 0
+	})
+}
+
+// Click clicks on what a selector finds as soon as a person could: the page is at rest, and the element is
+// there, does not move, can be used and is not behind another. Unlike a click at a place of the screen it
+// cannot miss.
+func (tab *Tab) Click(selector string) {
+	tab.t.Helper()
+	quoted, err := json.Marshal(selector)
+	if err != nil {
+		tab.t.Fatal(err)
+	}
+	tab.ready(rest + ` && (() => {
+		const e = document.querySelector(` + string(quoted) + `);
+		if (!e || e.disabled || !e.checkVisibility()) return false;
+		e.scrollIntoView({block: "center", inline: "center", behavior: "instant"});
+		const r = e.getBoundingClientRect(), was = window.webtestPlace;
+		window.webtestPlace = [r.x, r.y, r.width, r.height].join();
+		const top = document.elementFromPoint(r.x + r.width / 2, r.y + r.height / 2);
+		return was === window.webtestPlace && top && (e.contains(top) || top.closest("label")?.control === e);
+	})()`)
+	tab.act(`const e = document.querySelector(` + string(quoted) + `); e.focus(); e.click();`)
+}
+
+// Press does what a click does on what a selector finds, as soon as it is there and the page at rest, whether
+// it is seen or not.
+func (tab *Tab) Press(selector string) {
+	tab.t.Helper()
+	quoted, err := json.Marshal(selector)
+	if err != nil {
+		tab.t.Fatal(err)
+	}
+	tab.ready(rest + ` && document.querySelector(` + string(quoted) + `)`)
+	tab.act(`document.querySelector(` + string(quoted) + `).click();`)
+}
+
+// Fill types values into the fields of these names of a form, as soon as it is there and the page at rest, and
+// sends it.
+func (tab *Tab) Fill(form string, values map[string]string) {
+	tab.t.Helper()
+	quoted, err := json.Marshal([]any{form, values})
+	if err != nil {
+		tab.t.Fatal(err)
+	}
+	tab.ready(rest + ` && document.querySelector((` + string(quoted) + `)[0])`)
+	tab.act(`const [form, values] = ` + string(quoted) + `;
+		const f = document.querySelector(form);
+		for (const [name, value] of Object.entries(values)) {
+			const i = f.elements[name];
+			i.value = value;
+			i.dispatchEvent(new Event("input", {bubbles: true}));
+		}
+		f.requestSubmit(f.querySelector("button.primary, button.danger, button:not([type])"));`)
+}
+
+// Do does something in the page as soon as it is at rest.
+func (tab *Tab) Do(script string) {
+	tab.t.Helper()
+	tab.Ready()
+	tab.act(script)
+}
+
+// act does something in the page, and returns when the page has begun with what follows from it: another
+// page is on its way then.
+func (tab *Tab) act(script string) {
+	tab.t.Helper()
+	tab.Eval(`{`+script+`} true`, nil)
+	// That fails if the other page is here already.
+	_ = chromedp.Run(tab.Ctx, chromedp.Evaluate(`new Promise((done) => setTimeout(done, 0, true))`, nil,
 		func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }))
 }
 
 // Eval evaluates a script, which may be a promise, and decodes what it returns into v.
 func (tab *Tab) Eval(script string, v any) {
 	tab.t.Helper()
-	tab.Run(chromedp.Evaluate(script, v, func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }))
+	tab.run(chromedp.Evaluate(script, v, func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }))
 }
 
-// Until waits until a script returns true, for two minutes at most: only a defect takes that long. While the page changes it may fail.
+// Until waits until a script returns true, for two minutes at most: only a defect takes that long. While the
+// page changes it may fail.
 func (tab *Tab) Until(script string) {
 	tab.t.Helper()
-	end := time.Now().Add(2 * time.Minute)
+	tab.until(script, func() bool { return true })
+}
+
+// until waits until a script returns true, and something else holds too.
+func (tab *Tab) until(script string, also func() bool) {
+	tab.t.Helper()
+	begin := time.Now()
+	defer tab.slow(begin, script)
 	for {
 		var ok bool
 		err := chromedp.Run(tab.Ctx, chromedp.Evaluate("(() => { try { return !!("+script+"); } catch { return false; } })()", &ok))
-		if err == nil && ok {
+		// In this order: a page that the script has asked for is known when its answer is.
+		if err == nil && ok && also() {
 			return
 		}
-		if time.Now().After(end) {
+		if time.Since(begin) > 2*time.Minute {
 			tab.Screenshot("never-" + strings.ReplaceAll(tab.t.Name(), "/", "-"))
 			tab.t.Fatalf("in the browser: never %s", script)
 		}
@@ -259,7 +379,7 @@ func (tab *Tab) Screenshot(name string) {
 	// What moves has arrived in the picture.
 	tab.Eval(`document.getAnimations().forEach(a => { try { a.finish(); } catch { } }); true`, nil)
 	var png []byte
-	tab.Run(chromedp.ActionFunc(func(ctx context.Context) (err error) {
+	tab.run(chromedp.ActionFunc(func(ctx context.Context) (err error) {
 		png, err = page.CaptureScreenshot().WithFormat(page.CaptureScreenshotFormatPng).Do(ctx)
 		return err
 	}))
@@ -353,8 +473,14 @@ func (tab *Tab) watch(event any) {
 		if err != nil || (u.Scheme != "data" && u.Scheme != "blob" && u.Scheme != "about" && !strings.HasPrefix(e.Request.URL, tab.b.URL+"/")) {
 			tab.wrong("asked another host: " + e.Request.URL)
 		}
+		if e.Type == network.ResourceTypeDocument && e.FrameID == tab.frame {
+			tab.due[e.RequestID] = struct{}{}
+		}
 	case *network.EventLoadingFinished:
 		tab.sent += e.EncodedDataLength
+		delete(tab.due, e.RequestID)
+	case *network.EventLoadingFailed:
+		delete(tab.due, e.RequestID)
 	}
 }
 
