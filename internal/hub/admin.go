@@ -29,7 +29,7 @@ const inviteLife = 7 * 24 * time.Hour
 
 // Admin returns what administers this server in the name of by. It needs no Close.
 func (h *Hub) Admin(by store.Actor) *Admin {
-	return &Admin{store: h.store, repos: h.repos, by: by, changed: h.access.forget, close: func() error { return nil }}
+	return &Admin{store: h.store, repos: h.repos, by: by, changed: h.forget, close: func() error { return nil }}
 }
 
 // OpenAdmin administers the data directory dir from beside the server, which may be running or not, in

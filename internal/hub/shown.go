@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/havre-cloud/havre/internal/havre"
+	"github.com/havre-cloud/havre/svn"
 )
 
 // ShownFolder is a folder as the pages list it, also when its repository cannot be opened.
@@ -15,6 +16,7 @@ type ShownFolder struct {
 	// Problem is why nothing in it can be read or changed at the moment; nil while all is well.
 	Problem error
 	Since   time.Time // of the problem; zero if nobody knows
+	Head    svn.Revnum
 	State   FolderState
 }
 
@@ -39,7 +41,7 @@ func (h *Hub) FoldersShown(ctx context.Context, c *havre.Caller) ([]ShownFolder,
 			continue
 		}
 		mine = append(mine, ShownFolder{
-			ID: f.Folder.ID, Name: f.Folder.Name, Right: reach.right(""), Problem: f.Problem, Since: f.Since, State: *f.forReaders(c),
+			ID: f.Folder.ID, Name: f.Folder.Name, Right: reach.right(""), Problem: f.Problem, Since: f.Since, Head: f.Head, State: *f.forReaders(c),
 		})
 	}
 	return mine, nil

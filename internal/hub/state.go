@@ -5,6 +5,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/havre-cloud/havre/internal/havre"
@@ -94,10 +95,19 @@ const statusAge = 500 * time.Millisecond
 
 // states remembers the last answer of States and what each folder's replicas lack.
 type states struct {
-	mu   sync.Mutex
+	stale atomic.Int64 // how often something was changed here that concerns them
+
+	mu   sync.Mutex // guards the following
 	at   time.Time
+	seen int64 // of stale
 	last []FolderStatus
 	lags map[havre.FolderID]*lag
+}
+
+// forget makes the next question look at the store: what who administers has just done is on the next page.
+func (h *Hub) forget() {
+	h.access.forget()
+	h.states.stale.Add(1)
 }
 
 // States returns how all folders are, by name, archived ones included. It is shared: do not change it.
@@ -105,17 +115,24 @@ func (h *Hub) States(ctx context.Context) ([]FolderStatus, error) {
 	return h.statesSince(ctx, time.Now().Add(-statusAge))
 }
 
+// StatesNow is States without what happened in the meantime left out, for pages that are told of the next
+// change only.
+func (h *Hub) StatesNow(ctx context.Context) ([]FolderStatus, error) {
+	return h.statesSince(ctx, time.Now())
+}
+
 // statesSince is States, read at a time or after it.
 func (h *Hub) statesSince(ctx context.Context, at time.Time) ([]FolderStatus, error) {
 	h.states.mu.Lock()
 	defer h.states.mu.Unlock()
-	if h.states.at.After(at) {
+	seen := h.states.stale.Load()
+	if h.states.at.After(at) && h.states.seen == seen {
 		return h.states.last, nil
 	}
 	began := time.Now()
 	all, err := h.readStates(ctx)
 	if err == nil {
-		h.states.at, h.states.last = began, all
+		h.states.at, h.states.seen, h.states.last = began, seen, all
 	}
 	return all, err
 }

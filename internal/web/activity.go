@@ -15,6 +15,7 @@ import (
 type activityView struct {
 	Here    string
 	Live    string // what the page listens to
+	Seen    string // which revision of each it shows
 	Line    *timeline
 	Days    []activityDay
 	Folders []string
@@ -81,7 +82,7 @@ func (s *Server) activityPage(x *exchange) error {
 	}
 	var acts []activityAct
 	var counts []timeCount
-	var topics []string
+	var topics, seen []string
 	people := map[string]bool{}
 	week, files := x.now.AddDate(0, 0, -7), 0
 	for _, f := range folders {
@@ -89,7 +90,6 @@ func (s *Server) activityPage(x *exchange) error {
 		if v.Folder != "" && f.Name != v.Folder {
 			continue
 		}
-		topics = append(topics, "folder:"+f.Name)
 		path := svn.Path("")
 		if v.Folder != "" {
 			path = svn.Path(v.Path)
@@ -101,6 +101,7 @@ func (s *Server) activityPage(x *exchange) error {
 		if err != nil {
 			return err
 		}
+		topics, seen = append(topics, "folder:"+f.Name), append(seen, strconv.FormatInt(int64(at.Folder.Head), 10))
 		touches, _, err := s.hub.Touches(x.ctx(), at, maxStops)
 		if err != nil {
 			return err
@@ -120,7 +121,7 @@ func (s *Server) activityPage(x *exchange) error {
 		}
 		acts = append(acts, found...)
 	}
-	v.Live = strings.Join(topics, "|")
+	v.Live, v.Seen = strings.Join(topics, "|"), strings.Join(seen, "|")
 	v.Line = x.newTimeline(x.t("history.line"), counts, time.Time{})
 	v.Sum = x.t("history.week", "n", len(people), "people", x.t("history.people", "n", len(people)), "files", x.t("history.files", "n", files))
 	slices.SortStableFunc(acts, func(a, b activityAct) int { return b.Time.Compare(a.Time) })

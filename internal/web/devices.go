@@ -51,6 +51,7 @@ type replicaLine struct {
 
 // devicesPage is what devices/mine and devices/all show.
 type devicesPage struct {
+	Seen          string // the version of what is shown
 	Cards         []deviceCard
 	Verdict, Rest string
 	State         string
@@ -80,7 +81,7 @@ func (x *exchange) cards(user havre.UserID) ([]deviceCard, error) {
 	if err != nil {
 		return nil, err
 	}
-	states, err := x.hub.States(x.ctx())
+	states, err := x.hub.StatesNow(x.ctx())
 	if err != nil {
 		return nil, err
 	}
@@ -170,11 +171,15 @@ func (s *Server) showMyDevices(x *exchange) error {
 }
 
 func (s *Server) myDevicesWith(x *exchange, status int, change func(*devicesPage)) error {
+	seen, err := x.hub.DevicesVersion(x.ctx(), x.session.User.ID)
+	if err != nil {
+		return err
+	}
 	cards, err := x.cards(x.session.User.ID)
 	if err != nil {
 		return err
 	}
-	p := devicesPage{Cards: cards, All: len(cards), List: "/devices"}
+	p := devicesPage{Seen: seen, Cards: cards, All: len(cards), List: "/devices"}
 	p.verdict(x)
 	p.ask(x)
 	change(&p)
@@ -327,12 +332,16 @@ func (s *Server) showAllDevices(x *exchange) error {
 }
 
 func (s *Server) allDevicesWith(x *exchange, status int, change func(*devicesPage)) error {
+	seen, err := x.hub.Version(x.ctx())
+	if err != nil {
+		return err
+	}
 	cards, err := x.cards("")
 	if err != nil {
 		return err
 	}
 	q := x.r.URL.Query()
-	p := devicesPage{Cards: cards, Query: strings.TrimSpace(q.Get("q")), Show: q.Get("show"), All: len(cards), List: "/admin/devices"}
+	p := devicesPage{Seen: seen, Cards: cards, Query: strings.TrimSpace(q.Get("q")), Show: q.Get("show"), All: len(cards), List: "/admin/devices"}
 	p.verdict(x)
 	p.ask(x)
 	var shown []deviceCard

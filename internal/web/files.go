@@ -38,7 +38,9 @@ func (s *Server) foldersPage(x *exchange) error {
 	v := &startView{Admin: x.session.Admin(), Create: x.session.User.Role >= store.RoleFolders}
 	for i := range folders {
 		f := &folders[i]
-		row := startRow{Name: f.Name, Right: f.Right.String(), Changed: f.State.Changed, Author: s.fullName(x.ctx(), f.State.Author)}
+		row := startRow{Name: f.Name, Right: f.Right.String(), Changed: f.State.Changed, Author: s.fullName(x.ctx(), f.State.Author),
+			Seen: strconv.FormatInt(int64(f.Head), 10),
+		}
 		if row.State, row.Words = "stopped", x.troubleWords(f); f.Problem == nil {
 			row.State, row.Words = x.stateWords(&f.State)
 		}
@@ -65,9 +67,20 @@ func (v *startView) Live() string {
 	return strings.Join(names, "|")
 }
 
+// Seen is which revision of each the page shows.
+func (v *startView) Seen() string {
+	var revs []string
+	for _, f := range v.Folders {
+		revs = append(revs, f.Seen)
+	}
+	return strings.Join(revs, "|")
+}
+
 type startRow struct {
 	Name, Author, State, Words, Right string
-	Changed                           time.Time
+
+	Seen    string // its revision
+	Changed time.Time
 }
 
 // stateWords says on how many devices a folder is as it should be.

@@ -41,6 +41,7 @@ type foldersPage struct {
 	Name, Wrong              string // of the form for a new one
 	Adopt                    remoteForm
 	Here                     string // the list's own address, also where a form was refused
+	Seen                     string // the version of what is shown
 }
 
 func (s *Server) showFolders(x *exchange) error {
@@ -48,12 +49,12 @@ func (s *Server) showFolders(x *exchange) error {
 }
 
 func (s *Server) foldersWith(x *exchange, status int, change func(*foldersPage)) error {
-	states, err := x.hub.States(x.ctx())
+	states, seen, err := x.statesNow()
 	if err != nil {
 		return err
 	}
 	q := x.r.URL.Query()
-	p := foldersPage{Here: "/admin/folders", Query: strings.TrimSpace(q.Get("q")), Show: q.Get("show")}
+	p := foldersPage{Here: "/admin/folders", Seen: seen, Query: strings.TrimSpace(q.Get("q")), Show: q.Get("show")}
 	if x.r.Method == http.MethodGet {
 		p.Here = x.r.URL.RequestURI()
 	}
@@ -127,6 +128,7 @@ func (s *Server) createOwnFolder(x *exchange) error {
 
 // folderPage is what folders/page and folders/storage show.
 type folderPage struct {
+	Seen          string // the version of what is shown
 	Name, Link    string
 	Tab           string // "devices", "storage", "server"
 	Head          int64  // the youngest revision
@@ -190,8 +192,21 @@ func (s *Server) showStorage(x *exchange) error {
 	return s.folderWith(x, "storage", http.StatusOK, nil)
 }
 
+// statesNow returns how the folders are, and the version of all that pages about people, folders and devices show,
+// as it was before: nothing of what a later version has is missed.
+func (x *exchange) statesNow() (states []hub.FolderStatus, seen string, err error) {
+	if seen, err = x.hub.Version(x.ctx()); err == nil {
+		states, err = x.hub.StatesNow(x.ctx())
+	}
+	return states, seen, err
+}
+
 // folderWith renders a page of one folder; change may open a form with what was typed.
 func (s *Server) folderWith(x *exchange, tab string, status int, change func(*folderPage)) error {
+	_, seen, err := x.statesNow()
+	if err != nil {
+		return err
+	}
 	f, elsewhere, err := x.folderOf()
 	if err != nil {
 		return err
@@ -200,6 +215,7 @@ func (s *Server) folderWith(x *exchange, tab string, status int, change func(*fo
 		return x.redirect(elsewhere)
 	}
 	p := folderPage{
+		Seen: seen,
 		Name: f.Folder.Name, Link: adminFolderAddress(f.Folder.Name), Tab: tab, Admin: x.session.Admin(), Status: f, Head: int64(f.Head),
 		Archived: !f.Folder.Archived.IsZero(), Measure: f.Measure, Dialog: x.r.URL.Query().Get("do"),
 	}

@@ -46,11 +46,23 @@ type live struct {
 	topics map[string]*topic
 }
 
-// topic is what pages can be interested in.
+// topic is what pages can be interested in. The mutex of live guards it.
 type topic struct {
-	pages map[*listener]struct{}
+	pages map[*listener]string // what each shows: a version of the topic, "" if it does not say
+	known string               // the version now, "" while nobody knows
+	rev   svn.Revnum           // the same of a folder
 	stop  context.CancelFunc
 	done  chan struct{} // closed by the topic's goroutine at its end
+}
+
+// behind says whether a page that shows a version lacks what happened between its making and its listening. A
+// page may know a revision before the watch does.
+func (t *topic) behind(seen string) bool {
+	if t.known == "" || seen == "" || seen == t.known {
+		return false
+	}
+	rev, err := strconv.ParseInt(seen, 10, 64)
+	return err != nil || t.rev == svn.InvalidRevnum || svn.Revnum(rev) < t.rev
 }
 
 // listener is one stream. Changes that it has not taken yet are merged by topic, so that a slow page
@@ -86,14 +98,15 @@ func (p *listener) take() map[string]svn.Revnum {
 
 func newLive(s *Server) *live { return &live{s: s, topics: map[string]*topic{}} }
 
-// listen tells p the changes of a topic until the function that it returns is called.
-func (l *live) listen(name string, p *listener) (leave func()) {
+// listen tells p the changes of a topic since the version that it has seen, until the function that it returns
+// is called.
+func (l *live) listen(name string, p *listener, seen string) (leave func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	t := l.topics[name]
 	if t == nil {
 		ctx, stop := context.WithCancel(context.Background())
-		t = &topic{pages: map[*listener]struct{}{}, stop: stop, done: make(chan struct{})}
+		t = &topic{pages: map[*listener]string{}, rev: svn.InvalidRevnum, stop: stop, done: make(chan struct{})}
 		l.topics[name] = t
 		go func() {
 			defer close(t.done)
@@ -110,7 +123,10 @@ func (l *live) listen(name string, p *listener) (leave func()) {
 			}
 		}()
 	}
-	t.pages[p] = struct{}{}
+	t.pages[p] = seen
+	if t.behind(seen) {
+		p.put(name, max(t.rev, 0))
+	}
 	return func() { l.leave(name, t, p) }
 }
 
@@ -128,11 +144,15 @@ func (l *live) leave(name string, t *topic, p *listener) {
 	}
 }
 
-func (l *live) tell(t *topic, name string, rev svn.Revnum) {
+// learn takes note of a topic's version, and tells the pages that show an older one, or all if it has changed.
+func (l *live) learn(t *topic, name, version string, rev svn.Revnum, changed bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for p := range t.pages {
-		p.put(name, rev)
+	t.known, t.rev = version, rev
+	for p, seen := range t.pages {
+		if changed || t.behind(seen) {
+			p.put(name, max(rev, 0))
+		}
 	}
 }
 
@@ -149,16 +169,12 @@ func (l *live) watchFolder(ctx context.Context, t *topic, folder string) {
 			return
 		}
 		if err != nil {
-			if !failing && rev != svn.InvalidRevnum {
-				l.tell(t, folder, rev)
-			}
+			l.learn(t, folder, "", rev, !failing && rev != svn.InvalidRevnum)
 			failing = true
 			pause(ctx, retryWatch)
 			continue
 		}
-		if failing || now != rev && rev != svn.InvalidRevnum {
-			l.tell(t, folder, now)
-		}
+		l.learn(t, folder, strconv.FormatInt(int64(now), 10), now, failing || now != rev && rev != svn.InvalidRevnum)
 		rev, failing = now, false
 	}
 }
@@ -168,9 +184,7 @@ func (l *live) watch(ctx context.Context, t *topic, name string, version func(co
 	var known string
 	for ctx.Err() == nil {
 		if v, err := version(ctx); err == nil && v != known {
-			if known != "" {
-				l.tell(t, name, 0)
-			}
+			l.learn(t, name, v, svn.InvalidRevnum, known != "")
 			known = v
 		}
 		pause(ctx, adminEvery)
@@ -185,9 +199,7 @@ func (l *live) watchBackups(ctx context.Context, t *topic) {
 		case err != nil:
 			pause(ctx, retryWatch)
 		case now != known:
-			if known >= 0 {
-				l.tell(t, backupTopic, 0)
-			}
+			l.learn(t, backupTopic, strconv.FormatInt(now, 10), svn.InvalidRevnum, known >= 0)
 			known = now
 			pause(ctx, backupEvery) // a run changes a source several times
 		}
@@ -204,51 +216,40 @@ func pause(ctx context.Context, d time.Duration) {
 }
 
 // serveLive sends events until the page goes or the session ends: "changed" with a folder and its
-// revision for each folder=NAME of the address that the person may read, "people" with admin=1 for
-// who administers the server or manages one of the folders, "mine" with mine=1 when the person's own devices
-// have changed, "backups" with backups=1, "beat" to say that the server is there, and "ended" with the session.
+// revision for each folder=NAME of the address that the person may read, "people" with admin=VERSION for
+// who administers the server or manages one of the folders, "mine" with mine=VERSION when the person's own
+// devices have changed, "backups" with backups=VERSION, "beat" to say that the server is there, and "ended" with
+// the session. VERSION is what the page shows, and so is a seen=REVISION for each folder, in their order: what has
+// changed since the page was made is told at once. It may be empty.
 func (s *Server) serveLive(x *exchange) error {
-	folders := x.r.URL.Query()["folder"]
+	q := x.r.URL.Query()
+	folders, seen := q["folder"], q["seen"]
 	if len(folders) > maxLiveFolders {
 		return &havre.Error{Code: havre.CodeInvalid, Text: x.t("core.error.form")}
 	}
+	if len(seen) != len(folders) {
+		seen = make([]string, len(folders))
+	}
 	p := newListener()
-	for _, f := range folders {
+	for i, f := range folders {
 		if x.sees(f) {
-			defer s.live.listen(f, p)()
+			defer s.live.listen(f, p, seen[i])()
 		}
 	}
-	if x.r.URL.Query().Has("mine") {
-		defer s.live.listen(mineTopic+string(x.session.User.ID), p)()
+	if q.Has("mine") {
+		defer s.live.listen(mineTopic+string(x.session.User.ID), p, q.Get("mine"))()
 	}
-	if x.r.URL.Query().Has("admin") && x.oversees(folders) {
-		defer s.live.listen(adminTopic, p)()
+	if q.Has("admin") && x.oversees(folders) {
+		defer s.live.listen(adminTopic, p, q.Get("admin"))()
 	}
-	if x.r.URL.Query().Has("backups") {
-		defer s.live.listen(backupTopic, p)()
-		// The page was made before: what has changed since is told at once.
-		if now, err := s.hub.WaitSources(x.ctx(), -1); err == nil && x.r.URL.Query().Get("seen") != strconv.FormatInt(now, 10) {
-			p.put(backupTopic, 0)
-		}
+	if q.Has("backups") {
+		defer s.live.listen(backupTopic, p, q.Get("backups"))()
 	}
 	h := x.w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-store")
 	x.w.WriteHeader(http.StatusOK)
 	return s.stream(x, p)
-}
-
-// missed tells what has changed since the page was made, which says so for its folder with base=REVISION.
-func (s *Server) missed(x *exchange, p *listener) {
-	q := x.r.URL.Query()
-	base, err := strconv.ParseInt(q.Get("base"), 10, 64)
-	if folders := q["folder"]; err == nil && len(folders) == 1 && x.sees(folders[0]) {
-		ctx, stop := context.WithTimeout(x.ctx(), liveBeat)
-		defer stop()
-		if head, err := s.hub.WaitFolder(ctx, folders[0], svn.InvalidRevnum); err == nil && int64(head) > base {
-			p.put(folders[0], head)
-		}
-	}
 }
 
 // stream writes events. Its errors mean that nobody listens any more.
@@ -267,7 +268,6 @@ func (s *Server) stream(x *exchange, p *listener) error {
 	if !send("beat", "") {
 		return nil
 	}
-	s.missed(x, p)
 	for {
 		select {
 		case <-x.ctx().Done():

@@ -2,9 +2,12 @@ package web
 
 import (
 	"bufio"
+	"crypto/rand"
+	"html"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -111,7 +114,7 @@ func TestLive(t *testing.T) {
 // TestLivePeople: pages about people and devices hear of changes by whomever.
 func TestLivePeople(t *testing.T) {
 	s := newTestServer(t)
-	events := s.listenTo("maelle", "admin=1")
+	events := s.listenTo("maelle", "admin")
 	time.Sleep(adminEvery)
 	if _, err := s.hub.Admin(store.Console).AddUser(t.Context(), store.NewUser{Name: "gwen"}); err != nil {
 		t.Fatal(err)
@@ -133,8 +136,8 @@ func TestLivePeople(t *testing.T) {
 // of the own devices.
 func TestLiveIsNotForAll(t *testing.T) {
 	s := newTestServer(t)
-	aicha := s.listenTo("aicha", "admin=1&mine=1&folder=Administration")
-	maelle := s.listenTo("maelle", "admin=1&mine=1")
+	aicha := s.listenTo("aicha", "admin&mine&folder=Administration")
+	maelle := s.listenTo("maelle", "admin&mine")
 	s.device("maelle", "a laptop", "linux/amd64")
 	for heard := map[string]bool{}; !heard["people"] || !heard["mine"]; {
 		e := next(t, maelle)
@@ -145,5 +148,84 @@ func TestLiveIsNotForAll(t *testing.T) {
 	s.device("aicha", "her laptop", "linux/amd64")
 	if got := next(t, aicha); got != "mine" {
 		t.Errorf("aicha hears %q", got)
+	}
+}
+
+// seenPattern finds what a page listens to, and which version of it is shown.
+var seenPattern = regexp.MustCompile(`data-live="([^"]*)" data-seen="([^"]*)"`)
+
+// listening returns what a page of maelle asks to be told.
+func (s *testServer) listening(page string) string {
+	s.t.Helper()
+	found := seenPattern.FindStringSubmatch(s.get("maelle", page).body)
+	if found == nil {
+		s.t.Fatalf("%s says nothing of what it shows", page)
+	}
+	query, seen := url.Values{}, strings.Split(found[2], "|")
+	for i, topic := range strings.Split(html.UnescapeString(found[1]), "|") {
+		switch name, isFolder := strings.CutPrefix(topic, "folder:"); {
+		case isFolder:
+			query.Add("folder", name)
+			query.Add("seen", seen[i])
+		case topic == "people":
+			query.Set("admin", seen[i])
+		default:
+			query.Set(topic, seen[i])
+		}
+	}
+	return query.Encode()
+}
+
+// TestLiveSinceThePage: what changes between the making of a page and its listening is told at once, whatever the
+// page; of what it shows already it hears nothing.
+func TestLiveSinceThePage(t *testing.T) {
+	s := newTestServer(t)
+	mine := s.device("maelle", "a laptop", "linux/amd64")
+	folder := func() {
+		s.commit("tom", "Projets", testFile(project+"/Neuf.txt", rand.Text(), svn.InvalidRevnum))
+		s.commit("tom", "Projets", havre.Change{Kind: havre.ChangeDelete, Path: project + "/Neuf.txt", Base: s.head("Projets")})
+	}
+	people := func() {
+		if _, err := s.hub.Admin(store.Console).AddUser(t.Context(), store.NewUser{Name: "a" + strings.ToLower(rand.Text())}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	device := func() { s.report(mine, s.replica("Administration", "/home/maelle/"+rand.Text(), 1)) }
+	for _, row := range []struct {
+		page, told string
+		change     func()
+	}{
+		{"/", "changed", folder},
+		{"/activity", "changed", folder},
+		{addressOf(), "changed", folder},
+		{"/admin/folders/Projets", "changed", folder},
+		{"/admin/folders/Projets", "people", people},
+		{"/admin", "people", people},
+		{"/admin/folders", "people", people},
+		{"/admin/devices", "people", people},
+		{"/devices", "mine", device},
+	} {
+		query := s.listening(row.page)
+		// Nothing has happened: the first it hears of is what happens now.
+		events := s.listenTo("maelle", query)
+		row.change()
+		if got := next(t, events); !strings.HasPrefix(got, row.told) {
+			t.Errorf("%s hears %q first, want %s", row.page, got, row.told)
+		}
+		// The same page, opened before that and listening since: one that watches now already, and one that has to ask.
+		if got := next(t, s.listenTo("maelle", query)); !strings.HasPrefix(got, row.told) {
+			t.Errorf("%s, late, hears %q, want %s", row.page, got, row.told)
+		}
+	}
+}
+
+// TestLiveBackupsSinceThePage is the same for backups.
+func TestLiveBackupsSinceThePage(t *testing.T) {
+	s := newBackupServer(t)
+	query := s.listening("/backups")
+	s.pads.set("https://pad.goulet.example/p/cr", padDocument("Notes", newPad(t, "cr", s.start).file()))
+	s.add("maelle", "Projets", "Douarnenez", "https://pad.goulet.example/p/cr")
+	if got := next(t, s.listenTo("maelle", query)); got != "backups" {
+		t.Errorf("hears %q, want backups", got)
 	}
 }

@@ -21,6 +21,7 @@ const (
 
 // overviewPage is what overview/page shows.
 type overviewPage struct {
+	Seen    string // the version of what is shown
 	Today   string
 	Needs   []adminNeed
 	Folders []adminFolder
@@ -54,12 +55,12 @@ type tick struct {
 // showOverview says what needs somebody, and how everything else is.
 func (s *Server) showOverview(x *exchange) error {
 	p := overviewPage{Version: s.opts.Version, Cert: s.opts.CertificateEnd, In: -1}
-	var err error
-	if p.Needs, err = x.adminNeeds(); err != nil {
+	states, seen, err := x.statesNow()
+	if err != nil {
 		return err
 	}
-	states, err := x.hub.States(x.ctx())
-	if err != nil {
+	p.Seen = seen
+	if p.Needs, err = x.adminNeeds(); err != nil {
 		return err
 	}
 	rows := x.folderRows(states)

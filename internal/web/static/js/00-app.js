@@ -178,18 +178,20 @@
 	});
 
 	// The stream of events. Elements with data-live="folder:NAME" "people" or "mine" are asked for again by
-	// their own hx-get when htmx hears "live" on them; the answer is merged into what is there.
+	// their own hx-get when htmx hears "live" on them; the answer is merged into what is there. data-seen has the
+	// version that is shown, in the same order: what changed between the making of the page and now is told at once.
 	let source, heard = Date.now(), lostTimer, firing = new Map();
 	const wanted = () => {
-		const q = new URLSearchParams(), names = new Set();
-		all("[data-live]").forEach((e) => e.dataset.live.split("|").forEach((t) => {
-			if (t.startsWith("folder:")) names.add(t.slice(7));
-			else if (t === "people") q.set("admin", "1");
-			else if (t === "mine") q.set("mine", "1");
-			else if (t === "backups") q.set("backups", "1");
-		}));
-		[...names].sort().forEach((n) => q.append("folder", n));
-		return q.toString();
+		const shown = new Map(), q = new URLSearchParams();
+		all("[data-live]").forEach((e) => {
+			const seen = (e.dataset.seen ?? "").split("|");
+			e.dataset.live.split("|").forEach((t, i) => { if (!shown.get(t)) shown.set(t, seen[i] ?? ""); });
+		});
+		[...shown].sort().forEach(([t, seen]) => {
+			if (t.startsWith("folder:")) { q.append("folder", t.slice(7)); q.append("seen", seen); }
+			else if (t) q.append({ people: "admin" }[t] ?? t, seen);
+		});
+		return { names: [...shown.keys()].sort().join("|"), address: "/live?" + q };
 	};
 	// What a live element gets is merged into what is there, so that focus, ticks and scrolling stay. A failure
 	// goes where the server says.
@@ -222,22 +224,16 @@
 		since.textContent = since.dataset.lostSince.replace("{clock}", new Date(heard).toLocaleTimeString(root.lang, { hour: "2-digit", minute: "2-digit" }));
 	};
 	const connect = () => {
-		const q = wanted();
-		if (source?.query === q && source.readyState !== EventSource.CLOSED) return;
-		const again = !!source;
+		const { names, address } = wanted();
+		if (source?.names === names && source.readyState !== EventSource.CLOSED) return;
 		source?.close();
-		if (!q) { source = undefined; return; }
-		// What changed between the making of the page and now is told at once.
-		const seen = one("[data-seen]")?.dataset.seen;
-		const base = one("[data-live][data-base]")?.dataset.base;
-		source = new EventSource("/live?" + q + (seen ? "&seen=" + seen : "") + (base ? "&base=" + base : ""));
-		source.query = q;
-		let first = true;
+		if (!names) { source = undefined; return; }
+		source = new EventSource(address);
+		source.names = names;
 		source.addEventListener("beat", () => {
 			const away = Date.now() - heard > 5000;
 			heard = Date.now();
-			if ((first && again) || away) new Set(all("[data-live]").flatMap((e) => e.dataset.live.split("|"))).forEach((t) => fire(t));
-			first = false;
+			if (away) new Set(all("[data-live]").flatMap((e) => e.dataset.live.split("|"))).forEach((t) => fire(t));
 			lost();
 		});
 		source.addEventListener("changed", (e) => {
