@@ -121,6 +121,7 @@ func (x *exchange) backupPlaces() ([]choiceOption, error) {
 		if err != nil {
 			continue // archived meanwhile, or its repository is away: others are there
 		}
+		sortPaths(x.lang, dirs)
 		for _, d := range dirs {
 			value := f.Name
 			if d != "" {

@@ -102,25 +102,26 @@ func (y *story) otherLook(tab *webtest.Tab) {
 	shown := `document.readyState === "complete" && `
 	if y.size.Phone {
 		tab.Open("/me")
-		tab.Eval(`(() => { const f = document.querySelector(".me-look"); f.elements.theme.value = "`+theme+`"; f.elements.lang.value = "`+lang+`"; f.requestSubmit(); return true; })()`, nil)
+		tab.Do(`(() => { const f = document.querySelector(".me-look"); f.elements.theme.value = "` + theme + `"; f.elements.lang.value = "` + lang + `"; f.requestSubmit(); return true; })()`)
 		tab.Until(shown + `document.documentElement.dataset.theme === "` + theme + `" && document.documentElement.lang === "` + lang + `"`)
 		tab.Until(`document.querySelector(".me-look .saved")`)
 		y.shot(tab, "frame-chosen")
 		return
 	}
-	tab.Run(chromedp.Click(".person"))
+	tab.Click(".person")
 	tab.Until(`document.querySelector("#person-menu:popover-open")?.contains(document.activeElement)`)
 	y.checked(tab, "frame-menu")
 	tab.Run(chromedp.KeyEvent("\u001b"))
 	tab.Until(`!document.querySelector("#person-menu:popover-open")`)
 	tab.Until(`document.activeElement.classList.contains("person")`)
-	tab.Run(chromedp.Click(".person"), chromedp.Click(`[name="theme"][value="`+theme+`"]`))
+	tab.Click(".person")
+	tab.Click(`[name="theme"][value="` + theme + `"]`)
 	tab.Until(shown + `document.documentElement.dataset.theme === "` + theme + `"`)
 	y.shot(tab, "frame-theme")
 	tab.Open("/") // the page that was shown in the other theme may still be arriving
-	tab.Run(chromedp.Click(".person"))
+	tab.Click(".person")
 	tab.Until(`document.querySelector("#person-menu:popover-open")?.contains(document.activeElement)`)
-	tab.Run(chromedp.Click(`[name="lang"][value="` + lang + `"]`))
+	tab.Click(`[name="lang"][value="` + lang + `"]`)
 	tab.Until(shown + `document.documentElement.lang === "` + lang + `"`)
 	y.shot(tab, "frame-language")
 }

@@ -12,8 +12,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/text/collate"
-	"golang.org/x/text/language"
 
 	"github.com/havre-cloud/havre/internal/havre"
 	"github.com/havre-cloud/havre/internal/hub"
@@ -148,40 +146,6 @@ func (x *exchange) untilWords(entries []*hub.Entry) time.Time {
 	}
 	y, m, d := x.now.In(x.zone).Date()
 	return time.Date(y, m, d+1, 0, 0, 0, 0, x.zone)
-}
-
-// collated returns how names are compared by people who speak the language, digits by their value.
-func collated(lang string, entries []*hub.Entry) func(a, b string) int {
-	c := collate.New(language.Make(lang), collate.Numeric, collate.IgnoreCase)
-	keys := make(map[string]string, len(entries))
-	var buf collate.Buffer
-	for _, e := range entries {
-		keys[e.Name] = string(c.KeyFromString(&buf, e.Name))
-		buf.Reset()
-	}
-	return func(a, b string) int {
-		if n := strings.Compare(keys[a], keys[b]); n != 0 {
-			return n
-		}
-		return strings.Compare(a, b)
-	}
-}
-
-// collator returns how names are compared by people who speak the language.
-func collator(lang string) func(a, b string) int {
-	c := collate.New(language.Make(lang), collate.Numeric, collate.IgnoreCase)
-	return func(a, b string) int {
-		if n := c.CompareString(a, b); n != 0 {
-			return n
-		}
-		return strings.Compare(a, b)
-	}
-}
-
-// sortNames sorts names as people who speak the language do.
-func sortNames(lang string, names []string) {
-	c := collate.New(language.Make(lang), collate.Numeric, collate.IgnoreCase)
-	c.SortStrings(names)
 }
 
 const (

@@ -202,6 +202,7 @@ func (s *Server) moveQuestion(x *exchange, at *hub.Spot) error {
 		want := plain(v.Query)
 		v.Places = slices.DeleteFunc(v.Places, func(p string) bool { return !strings.Contains(plain(p), want) })
 	}
+	sortPaths(x.lang, v.Places)
 	if v.More = len(v.Places) > maxPlaces; v.More {
 		v.Places = v.Places[:maxPlaces]
 	}
