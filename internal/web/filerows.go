@@ -12,7 +12,6 @@ import (
 	"sync"
 	"time"
 
-
 	"github.com/havre-cloud/havre/internal/havre"
 	"github.com/havre-cloud/havre/internal/hub"
 )
