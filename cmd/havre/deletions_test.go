@@ -23,9 +23,7 @@ func TestHeldDeletions(t *testing.T) {
 		s.converge(laptop, desktop)
 	}
 	heldUp := func() {
-		if err := os.RemoveAll(laptop.path("big")); err != nil {
-			t.Fatal(err)
-		}
+		laptop.vanish("big")
 		eventually(t, "laptop holds 1,100 deletions", func() error {
 			st, err := laptop.status()
 			if err != nil {
@@ -70,9 +68,7 @@ func TestDecideOnTheServer(t *testing.T) {
 	defer a.Close()
 	decide := func(d havre.Decision) {
 		t.Helper()
-		if err := os.RemoveAll(laptop.path("big")); err != nil {
-			t.Fatal(err)
-		}
+		laptop.vanish("big")
 		eventually(t, "the server hears of 1,100 deletions that wait", func() error {
 			all, err := a.Replicas(t.Context(), "")
 			if err != nil {

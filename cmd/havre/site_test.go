@@ -21,6 +21,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/havre-cloud/havre/internal/home"
+	"github.com/havre-cloud/havre/svn/svntest"
 )
 
 var invitationPattern = regexp.MustCompile(`https://\S+/join/[^\s']+#sha256=[0-9a-f]{64}`)
@@ -127,9 +128,8 @@ func newSite(t *testing.T) *site {
 
 func newSiteIn(t *testing.T, dir string) *site {
 	t.Helper()
-	s := &site{t: t, dir: dir, listen: "127.0.0.1:0"}
+	s := &site{t: t, dir: dir, listen: fmt.Sprintf("127.0.0.1:%d", svntest.FreePort(t))}
 	s.start()
-	s.listen = readyPattern.FindStringSubmatch(s.server.out.String())[1]
 	do(t, "folder", "add", "--data", s.data(), "Team")
 	return s
 }
@@ -217,6 +217,18 @@ func (c *client) rename(from, to string) {
 func (c *client) remove(name string) {
 	c.site.t.Helper()
 	if err := os.RemoveAll(c.path(name)); err != nil {
+		c.site.t.Fatal(err)
+	}
+}
+
+// vanish deletes at once what remove deletes file by file, of which a client may see, and pass on, a part.
+func (c *client) vanish(name string) {
+	c.site.t.Helper()
+	gone, err := os.MkdirTemp(c.site.dir, "gone-")
+	if err == nil {
+		err = os.Rename(c.path(name), filepath.Join(gone, "it"))
+	}
+	if err != nil {
 		c.site.t.Fatal(err)
 	}
 }

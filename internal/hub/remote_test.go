@@ -12,27 +12,25 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/havre-cloud/havre/internal/havre"
 	"github.com/havre-cloud/havre/internal/store"
 	"github.com/havre-cloud/havre/svn"
+	"github.com/havre-cloud/havre/svn/svntest"
 )
 
 // subversionServer is a svnserve with one repository that has two people.
 type subversionServer struct {
-	t         *testing.T
+	*svntest.Server
 	repo, url string
-	port      int
-	cmd       *exec.Cmd
 }
 
 func newSubversionServer(t *testing.T) *subversionServer {
 	t.Helper()
 	root := t.TempDir()
-	s := &subversionServer{t: t, repo: filepath.Join(root, "plans")}
+	s := &subversionServer{repo: filepath.Join(root, "plans")}
 	run(t, "svnadmin", "create", s.repo)
 	for name, text := range map[string]string{
 		"svnserve.conf": "[general]\nanon-access = none\nauth-access = write\npassword-db = passwd\nauthz-db = authz\n",
@@ -43,38 +41,10 @@ func newSubversionServer(t *testing.T) *subversionServer {
 			t.Fatal(err)
 		}
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.port = l.Addr().(*net.TCPAddr).Port
-	l.Close()
-	s.url = fmt.Sprintf("svn://127.0.0.1:%d/plans", s.port)
 	run(t, "svn", "mkdir", "-q", "-m", "layout", "file://"+s.repo+"/trunk")
-	s.start()
-	t.Cleanup(s.stop)
+	s.Server = svntest.Serve(t, s.repo)
+	s.url = s.URL("plans")
 	return s
-}
-
-func (s *subversionServer) start() {
-	s.t.Helper()
-	s.cmd = exec.Command("svnserve", "-d", "-T", "--foreground", "--listen-host", "127.0.0.1", "--listen-port", fmt.Sprint(s.port), "-r", filepath.Dir(s.repo))
-	if err := s.cmd.Start(); err != nil {
-		s.t.Fatal(err)
-	}
-	for {
-		conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", s.port))
-		if err == nil {
-			conn.Close()
-			return
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-}
-
-func (s *subversionServer) stop() {
-	_ = s.cmd.Process.Kill() // it may have been stopped by the test
-	_ = s.cmd.Wait()
 }
 
 // TestRemoteFolder has a folder in a directory of a repository on another server, which goes away and comes back.
@@ -142,7 +112,7 @@ func TestRemoteFolder(t *testing.T) {
 		t.Errorf("a change that is out of date: %+v", got)
 	}
 
-	s.stop()
+	s.Stop()
 	if err := <-ended; havre.CodeOf(err) != havre.CodeUnavailable || !strings.Contains(err.Error(), "does not answer") {
 		t.Errorf("while the server is away following ends with %v", err)
 	}
@@ -151,7 +121,7 @@ func TestRemoteFolder(t *testing.T) {
 	if left := ok(w.Folders(t.Context(), ada))(t); len(left) != 0 {
 		t.Errorf("folders: %+v", left)
 	}
-	s.start()
+	s.Start()
 	for {
 		got, err := commit("three", "b.txt", "3", svn.InvalidRevnum)
 		if err == nil {
@@ -276,7 +246,7 @@ func TestFarBehind(t *testing.T) {
 	if out, err := load.CombinedOutput(); err != nil {
 		t.Fatalf("svnadmin load: %v: %s", err, out)
 	}
-	port, questions := counting(t, s.port)
+	port, questions := counting(t, s.Port())
 	w := newWorld(t)
 	ada := w.join("ada", "laptop", havre.RightNone)
 	a := w.console()

@@ -36,12 +36,12 @@ func TestRemoteState(t *testing.T) {
 		t.Errorf("a folder of the server's own: %+v", got)
 	}
 
-	s.stop()
+	s.Stop()
 	if err := os.WriteFile(filepath.Join(s.repo, "conf", "passwd"), []byte("[users]\nhavre = another\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	away := state(RemoteAway)
-	s.start()
+	s.Start()
 	began := time.Now()
 	for ok(a.RemoteState(t.Context(), f))(t).Reason == RemoteAway {
 		time.Sleep(50 * time.Millisecond)

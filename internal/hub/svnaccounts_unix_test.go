@@ -7,7 +7,6 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io/fs"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -15,11 +14,11 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/havre-cloud/havre/internal/havre"
 	"github.com/havre-cloud/havre/internal/store"
 	"github.com/havre-cloud/havre/svn"
+	"github.com/havre-cloud/havre/svn/svntest"
 )
 
 // nobody runs Apache when the tests run as root, as which it refuses to.
@@ -65,12 +64,7 @@ func newSvnServers(t *testing.T, people []string) *svnServers {
 	s.file("authz", "")
 	s.file("svnserve.conf", "[general]\nanon-access = none\nauth-access = write\npassword-db = passwd\nauthz-db = authz\n")
 	for i := range s.ports {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		s.ports[i] = l.Addr().(*net.TCPAddr).Port
-		l.Close()
+		s.ports[i] = svntest.FreePort(t)
 	}
 	s.start("svnserve", "-d", "-T", "--foreground", "--listen-host", "127.0.0.1", "--listen-port", fmt.Sprint(s.ports[0]),
 		"--config-file", filepath.Join(dir, "svnserve.conf"), "-r", filepath.Join(dir, "repos"))
@@ -145,8 +139,11 @@ func (s *svnServers) start(program string, args ...string) {
 	if err := cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
+	ended := make(chan struct{})
+	go func() {
+		_ = cmd.Wait() // it is killed
+		close(ended)
+	}()
 	s.t.Cleanup(func() {
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // with all its processes
 		<-ended
@@ -155,19 +152,7 @@ func (s *svnServers) start(program string, args ...string) {
 	if program != "svnserve" {
 		port = s.ports[1]
 	}
-	for {
-		conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-		if err == nil {
-			conn.Close()
-			return
-		}
-		select {
-		case err := <-ended:
-			ended <- err
-			s.t.Fatalf("%s ended: %v\n%s", program, err, out)
-		case <-time.After(10 * time.Millisecond):
-		}
-	}
+	svntest.AwaitListening(s.t, port, ended, out)
 }
 
 // reads says whether the server lets the person read the directory.

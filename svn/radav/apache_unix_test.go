@@ -76,12 +76,7 @@ func startApache(t *testing.T, location, rest string, more ...string) *apache {
 	if err := os.Mkdir(filepath.Join(dir, "repos"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	a := &apache{t: t, dir: dir, port: l.Addr().(*net.TCPAddr).Port, scheme: "http"}
-	l.Close()
+	a := &apache{t: t, dir: dir, port: svntest.FreePort(t), scheme: "http"}
 	var load strings.Builder
 	from := modules(t)
 	for _, m := range append([]string{
@@ -179,20 +174,12 @@ func (a *apache) start() {
 	if err := a.cmd.Start(); err != nil {
 		a.t.Fatal(err)
 	}
-	ended := make(chan error, 1)
-	go func(cmd *exec.Cmd) { ended <- cmd.Wait() }(a.cmd) // by then there may be another
-	for {
-		conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", a.port))
-		if err == nil {
-			conn.Close()
-			return
-		}
-		select {
-		case err := <-ended:
-			a.t.Fatalf("Apache ended: %v\n%s", err, out)
-		case <-time.After(10 * time.Millisecond):
-		}
-	}
+	ended := make(chan struct{})
+	go func(cmd *exec.Cmd) { // by then there may be another
+		_ = cmd.Wait() // it is killed
+		close(ended)
+	}(a.cmd)
+	svntest.AwaitListening(a.t, a.port, ended, out)
 }
 
 // stop ends Apache with all its processes, at once.

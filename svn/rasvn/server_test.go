@@ -6,9 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -19,54 +17,6 @@ import (
 	"github.com/havre-cloud/havre/svn/rasvn"
 	"github.com/havre-cloud/havre/svn/svntest"
 )
-
-// server is a svnserve of the test's own.
-type server struct {
-	t    *testing.T
-	root string // the directory with the repositories
-	port int
-	cmd  *exec.Cmd
-}
-
-// serve starts a svnserve for the repositories in the directory that dir is in.
-func serve(t *testing.T, dir string) *server {
-	t.Helper()
-	svntest.RequireSubversion(t)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &server{t: t, root: filepath.Dir(dir), port: l.Addr().(*net.TCPAddr).Port}
-	l.Close()
-	s.start()
-	t.Cleanup(s.stop)
-	return s
-}
-
-func (s *server) start() {
-	s.t.Helper()
-	s.cmd = exec.Command("svnserve", "-d", "-T", "--foreground", "--listen-host", "127.0.0.1", "--listen-port", fmt.Sprint(s.port), "-r", s.root)
-	s.cmd.Env = svntest.Env(s.t)
-	if err := s.cmd.Start(); err != nil {
-		s.t.Fatal(err)
-	}
-	for {
-		conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", s.port))
-		if err == nil {
-			conn.Close()
-			return
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-}
-
-// stop ends the server, and with it all connections.
-func (s *server) stop() {
-	_ = s.cmd.Process.Kill() // it may have been stopped by the test
-	_ = s.cmd.Wait()
-}
-
-func (s *server) url(path string) string { return fmt.Sprintf("svn://127.0.0.1:%d/%s", s.port, path) }
 
 // configure writes the configuration of a repository's svnserve.
 func configure(t *testing.T, dir, general string, files map[string]string) {
@@ -122,8 +72,8 @@ func requireRefused(t *testing.T, what string, err error, kind svn.Refusal, word
 
 func TestPeople(t *testing.T) {
 	dir := withPeople(t)
-	s := serve(t, dir)
-	alice := open(t, s.url("repository"), rasvn.Options{User: "alice", Password: "motë de passe"})
+	s := svntest.Serve(t, dir)
+	alice := open(t, s.URL("repository"), rasvn.Options{User: "alice", Password: "motë de passe"})
 	ctx := t.Context()
 	rev, err := alice.Commit(ctx, &svn.Commit{
 		RevProps: svn.Props{svn.PropLog: "from alice", svn.PropAuthor: "zoé", "havre:commit": "1"},
@@ -141,7 +91,7 @@ func TestPeople(t *testing.T) {
 		t.Errorf("author %q, message %q, want alice and %q", props[svn.PropAuthor], got, want)
 	}
 
-	bob := open(t, s.url("repository"), rasvn.Options{User: "bob", Password: "2"})
+	bob := open(t, s.URL("repository"), rasvn.Options{User: "bob", Password: "2"})
 	_, err = bob.Commit(ctx, &svn.Commit{Changes: []svn.Change{put("docs/c", "3", svn.InvalidRevnum)}})
 	requireRefused(t, "bob writes", err, svn.RefusedAccess, "Authorization failed")
 	_, err = bob.Stat(ctx, "trunk/secret/b", rev)
@@ -168,10 +118,10 @@ func TestPeople(t *testing.T) {
 		{"no name", "repository", rasvn.Options{}, svn.RefusedSignIn, "a name and a password are needed"},
 		{"no repository", "nothing", rasvn.Options{}, svn.RefusedPlace, "there is no repository at"},
 	} {
-		_, err := rasvn.Open(ctx, s.url(tt.url), tt.o)
+		_, err := rasvn.Open(ctx, s.URL(tt.url), tt.o)
 		requireRefused(t, tt.what, err, tt.kind, tt.words)
 	}
-	if _, err := rasvn.Open(ctx, s.url("repository/trunk/nothing"), rasvn.Options{User: "alice", Password: "motë de passe"}); err == nil {
+	if _, err := rasvn.Open(ctx, s.URL("repository/trunk/nothing"), rasvn.Options{User: "alice", Password: "motë de passe"}); err == nil {
 		t.Error("a path that is not there could be opened")
 	}
 	if err := alice.Try(ctx, &svn.Commit{Changes: []svn.Change{put("docs/new", "1", svn.InvalidRevnum)}}); err != nil {
@@ -182,7 +132,7 @@ func TestPeople(t *testing.T) {
 	if now, err := alice.Youngest(ctx); err != nil || now != rev {
 		t.Errorf("after trying there is r%d, %v", now, err)
 	}
-	below := open(t, s.url("repository/trunk"), rasvn.Options{User: "bob", Password: "2"})
+	below := open(t, s.URL("repository/trunk"), rasvn.Options{User: "bob", Password: "2"})
 	if below.Base() != "trunk" {
 		t.Errorf("the address is at %q in the repository", below.Base())
 	}
@@ -222,15 +172,15 @@ func TestHooksAndLocks(t *testing.T) {
 func TestRestart(t *testing.T) {
 	dir := svntest.Create(t)
 	configure(t, dir, "anon-access = write\n", nil)
-	s := serve(t, dir)
-	r := open(t, s.url("repository"), rasvn.Options{})
+	s := svntest.Serve(t, dir)
+	r := open(t, s.URL("repository"), rasvn.Options{})
 	ctx := t.Context()
 	rev, err := r.Commit(ctx, &svn.Commit{Changes: []svn.Change{put("a", "1", svn.InvalidRevnum)}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.stop()
-	s.start()
+	s.Stop()
+	s.Start()
 	if _, err := r.Stat(ctx, "a", rev); err != nil {
 		t.Errorf("after a restart: %v", err)
 	}
@@ -239,7 +189,7 @@ func TestRestart(t *testing.T) {
 		_, err := r.Wait(ctx, rev)
 		waited <- err
 	}()
-	s.stop()
+	s.Stop()
 	if err := <-waited; err == nil {
 		t.Error("waiting for a server that is gone ended well")
 	} else if e, ok := errors.AsType[*svn.UnreachableError](err); !ok || e.Sent {
@@ -249,7 +199,7 @@ func TestRestart(t *testing.T) {
 	if _, ok := errors.AsType[*svn.UnreachableError](err); !ok {
 		t.Errorf("committing: got %v (%T)", err, err)
 	}
-	s.start()
+	s.Start()
 	if _, err = r.Commit(ctx, &svn.Commit{Changes: []svn.Change{put("a", "2", rev)}}); err != nil {
 		t.Error(err)
 	}
