@@ -81,7 +81,7 @@ func (s *testServer) fleet() map[string]*havre.Caller {
 		d[one.name] = s.device(one.person, one.name, one.platform)
 	}
 	full := s.replica("Projets", `D:\havre\Projets`, head-4)
-	full.Error, full.Pending = "disk full: 312 MB missing", 38
+	full.Error, full.Pending = `fetch: write D:\havre\Projets\a.dwg: There is not enough space on the disk.`, 38
 	s.report(d["poste-aicha"], full)
 	held := s.replica("Photos & archives", `E:\Photos`, 0)
 	held.HeldUp = 4218
@@ -132,7 +132,7 @@ func TestOverview(t *testing.T) {
 func TestFolderPage(t *testing.T) {
 	s := newTestServer(t)
 	s.fleet()
-	wantPage(t, s.get("maelle", "/admin/folders/Projets"), "5 of 8 devices are up to date.", "Disk full: 312 MB missing", "38 changes",
+	wantPage(t, s.get("maelle", "/admin/folders/Projets"), "5 of 8 devices are up to date.", "Its disk is full.", "38 changes",
 		"3 files on their way", "Asleep for", "Not on a device", fmt.Sprint("r", s.head("Projets")))
 	wantPage(t, s.get("tom", "/admin/folders/Projets"), "5 of 8 devices") // manages it
 	if a := s.get("aicha", "/admin/folders/Projets"); a.StatusCode != http.StatusNotFound {

@@ -13,7 +13,10 @@ var clientFailures = []struct {
 	{"client.other", regexp.MustCompile(`^(.{1,1000}): belongs to the folder \S+, not to \S+; choose another directory`)},
 	{"client.fingerprint", regexp.MustCompile(`(\S{1,300}) answers with the fingerprint \S+, not \S+$`)},
 	{"client.full", regexp.MustCompile(`()(?:no space left on device|disk quota exceeded|not enough space on the disk\.|has no space left: free some on its disk.*)$`)},
-	{"client.denied", regexp.MustCompile(`^(?:[a-z]+ )?(.{1,1000}): (?:permission denied|Access is denied\.)$`)},
+	{"client.busy", regexp.MustCompile(`^(?:[a-z]+:? )*(.{1,1000}): (?:The process cannot access the file because .{1,100}|text file busy|device or resource busy)$`)},
+	{"client.readonly", regexp.MustCompile(`^(?:[a-z]+:? )*(.{1,1000}): (?:read-only file system|The media is write protected\.)$`)},
+	{"client.broken", regexp.MustCompile(`^(?:[a-z]+:? )*(.{1,1000}): (?:input/output error|.{0,100}cyclic redundancy check.{0,20})$`)},
+	{"client.denied", regexp.MustCompile(`^(?:[a-z]+:? )*(.{1,1000}): (?:permission denied|Access is denied\.)$`)},
 }
 
 // deviceError says in the person's language what a device has reported; what nobody knows here as it stands.

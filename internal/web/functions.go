@@ -14,39 +14,40 @@ import (
 // funcs are the functions of the templates.
 func (c *bound) funcs(ts *templates) template.FuncMap {
 	return template.FuncMap{
-		"t":        func(key string, args ...any) string { return c.x.t(key, args...) },
-		"th":       func(key string, args ...any) template.HTML { return c.x.s.texts.html(c.x.lang, key, args...) },
-		"texts":    func(prefix string) (string, error) { return c.x.s.texts.begin(c.x.lang, prefix) },
-		"icon":     ts.icon,
-		"glyph":    ts.glyph,
-		"state":    ts.state,
-		"asset":    ts.assets.address,
-		"csrf":     func() template.HTML { return csrfField(c.x.csrf()) },
-		"token":    func() string { return c.x.csrf() },
-		"ago":      func(t time.Time) template.HTML { return c.x.time(t, c.x.ago(t)) },
-		"agoText":  func(t time.Time) string { return c.x.ago(t) },
-		"date":     func(t time.Time) template.HTML { return c.x.time(t, c.x.day(t)) },
-		"dateText": func(t time.Time) string { return c.x.day(t) },
-		"clock":    func(t time.Time) template.HTML { return c.x.time(t, t.In(c.x.zone).Format("15:04")) },
-		"exact":    func(t time.Time) string { return c.x.exact(t) },
-		"moment":   func(t time.Time) string { return c.x.moment(t) },
-		"size":     func(n any) string { v, _ := integer(n); return formatSize(c.x.lang, v) },
-		"num":      func(n any) string { v, _ := integer(n); return formatNumber(c.x.lang, v) },
-		"name":     fileName,
-		"visible":  visible,
-		"initials": initials,
-		"fullname": func(login string) string { return c.x.authorName(login) },
-		"avatar":   avatar,
-		"link":     func(folder string, path any) string { return folderAddress(folder, fmt.Sprint(path)) },
-		"lang":     func() string { return c.x.lang },
-		"here":     func() string { return c.x.here() },
-		"me":       func() *store.User { return c.x.me() },
-		"isAdmin":  func() bool { return c.x.session != nil && c.x.session.Admin() },
-		"choice":   func(name string) string { return c.x.chosen(name) },
-		"dict":     dict,
-		"list":     func(v ...any) []any { return v },
-		"join":     func(v []string, sep string) string { return strings.Join(v, sep) },
-		"add":      func(a, b int) int { return a + b },
+		"t":           func(key string, args ...any) string { return c.x.t(key, args...) },
+		"th":          func(key string, args ...any) template.HTML { return c.x.s.texts.html(c.x.lang, key, args...) },
+		"texts":       func(prefix string) (string, error) { return c.x.s.texts.begin(c.x.lang, prefix) },
+		"icon":        ts.icon,
+		"glyph":       ts.glyph,
+		"state":       ts.state,
+		"asset":       ts.assets.address,
+		"csrf":        func() template.HTML { return csrfField(c.x.csrf()) },
+		"token":       func() string { return c.x.csrf() },
+		"ago":         func(t time.Time) template.HTML { return c.x.time(t, c.x.ago(t)) },
+		"agoText":     func(t time.Time) string { return c.x.ago(t) },
+		"date":        func(t time.Time) template.HTML { return c.x.time(t, c.x.day(t)) },
+		"dateText":    func(t time.Time) string { return c.x.day(t) },
+		"clock":       func(t time.Time) template.HTML { return c.x.time(t, t.In(c.x.zone).Format("15:04")) },
+		"exact":       func(t time.Time) string { return c.x.exact(t) },
+		"moment":      func(t time.Time) string { return c.x.moment(t) },
+		"size":        func(n any) string { v, _ := integer(n); return formatSize(c.x.lang, v) },
+		"num":         func(n any) string { v, _ := integer(n); return formatNumber(c.x.lang, v) },
+		"name":        fileName,
+		"visible":     visible,
+		"initials":    initials,
+		"fullname":    func(login string) string { return c.x.authorName(login) },
+		"avatar":      avatar,
+		"fingerprint": fingerprint,
+		"link":        func(folder string, path any) string { return folderAddress(folder, fmt.Sprint(path)) },
+		"lang":        func() string { return c.x.lang },
+		"here":        func() string { return c.x.here() },
+		"me":          func() *store.User { return c.x.me() },
+		"isAdmin":     func() bool { return c.x.session != nil && c.x.session.Admin() },
+		"choice":      func(name string) string { return c.x.chosen(name) },
+		"dict":        dict,
+		"list":        func(v ...any) []any { return v },
+		"join":        func(v []string, sep string) string { return strings.Join(v, sep) },
+		"add":         func(a, b int) int { return a + b },
 		"part": func(name string, data ...any) (template.HTML, error) {
 			var b bytes.Buffer
 			var d any
@@ -65,6 +66,24 @@ func (x *exchange) me() *store.User {
 		return nil
 	}
 	return &x.session.User
+}
+
+// fingerprint writes a fingerprint in hexadecimal digits, with colons or without, that breaks between pairs only.
+func fingerprint(text string) template.HTML {
+	var b strings.Builder
+	b.WriteString(`<code class="fingerprint">`)
+	digits := 0
+	for _, c := range text {
+		if c != ':' {
+			if digits > 0 && digits%2 == 0 {
+				b.WriteString("<wbr>")
+			}
+			digits++
+		}
+		b.WriteString(template.HTMLEscapeString(string(c)))
+	}
+	b.WriteString("</code>")
+	return template.HTML(b.String()) //nolint:gosec // escaped
 }
 
 // dict makes a map for a part that needs several values.

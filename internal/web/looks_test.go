@@ -109,6 +109,20 @@ func (y *story) checked(tab *webtest.Tab, name string) {
 	}
 }
 
+// unbroken fails if a pair of a fingerprint is in two lines, or none is shown.
+func (y *story) unbroken(tab *webtest.Tab) {
+	y.t.Helper()
+	var broken string
+	tab.Eval(`(() => {
+		const parts = [...document.querySelectorAll("code.fingerprint")].flatMap((c) => [...c.childNodes]).filter((n) => n.nodeType === Node.TEXT_NODE);
+		if (parts.length < 32) return "no fingerprint";
+		return parts.find((n) => { const r = document.createRange(); r.selectNodeContents(n); return r.getClientRects().length !== 1; })?.data ?? "";
+	})()`, &broken)
+	if broken != "" {
+		y.t.Errorf("a fingerprint is broken at %q", broken)
+	}
+}
+
 // visit opens a page and looks at it.
 func (y *story) visit(tab *webtest.Tab, name, address string) {
 	y.t.Helper()

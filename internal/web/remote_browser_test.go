@@ -31,6 +31,7 @@ func TestRemoteStory(t *testing.T) {
 		fill(tls+"/svn/plans", "", "havre", "secret", "Plans")
 		tab.Until(`document.activeElement.classList.contains("remote-certificate")`)
 		y.checked(tab, "remote-certificate")
+		y.unbroken(tab)
 		tab.Press(".remote-certificate button")
 		said(y.says("remote.advice.place"))
 		tab.Until(`document.activeElement.name === "dir"`)
