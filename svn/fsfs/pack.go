@@ -166,7 +166,7 @@ func (p *packer) run(ctx context.Context) error {
 	end := (youngest + 1) / size * size
 	p.state.Total = int(max(0, end-first))
 	p.result.Packed, p.result.Next = first, max(first, end)+size-1
-	if err := p.removePacked(first); err != nil {
+	if err := p.clean(ctx, first); err != nil {
 		return err
 	}
 	for ; first < end; first += size {
@@ -384,6 +384,21 @@ func (p *packer) packedKinds() []string {
 		return []string{"revs"}
 	}
 	return []string{"revs", "revprops"}
+}
+
+// clean removes what somebody who was interrupted left of the shards below end. In repositories without a
+// pack lock, whoever else packs has the write lock as long as there is anything to remove: svnadmin fails
+// when it is gone.
+func (p *packer) clean(ctx context.Context, end svn.Revnum) error {
+	if p.format.number >= 7 {
+		return p.removePacked(end)
+	}
+	leave, err := p.repo.exclusive(ctx)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	return p.removePacked(end)
 }
 
 // removePacked removes the directories of shards below a revision that somebody who was interrupted
