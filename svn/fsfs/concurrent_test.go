@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -110,17 +111,7 @@ func svnserve(t *testing.T, dir string) string {
 	if err := os.WriteFile(conf, []byte("[general]\nanon-access = write\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
+	port := strconv.Itoa(svntest.FreePort(t))
 	cmd := exec.CommandContext(t.Context(), "svnserve", "-d", "--foreground", "--config-file", conf,
 		"--listen-host", "127.0.0.1", "--listen-port", port, "-r", filepath.Dir(dir))
 	if err := cmd.Start(); err != nil {

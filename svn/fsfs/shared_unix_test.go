@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -111,20 +112,6 @@ func (s *site) serve(port string, cmd *exec.Cmd) {
 	}
 }
 
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return port
-}
-
 const sharedApache = `ServerRoot %[1]s
 ServerName localhost
 PidFile httpd.pid
@@ -149,7 +136,7 @@ func (s *site) apache() string {
 	for _, m := range []string{"mpm_event", "authn_core", "authz_core", "dav", "dav_svn"} {
 		fmt.Fprintf(&load, "LoadModule %s_module %s/mod_%s.so\n", m, modules, m)
 	}
-	port := freePort(s.t)
+	port := strconv.Itoa(svntest.FreePort(s.t))
 	conf := filepath.Join(s.dir, "httpd.conf")
 	if err := os.WriteFile(conf, fmt.Appendf(nil, sharedApache, s.dir, port, load.String()), 0o600); err != nil {
 		s.t.Fatal(err)
@@ -161,7 +148,7 @@ func (s *site) apache() string {
 
 func (s *site) svnserve() string {
 	s.t.Helper()
-	port := freePort(s.t)
+	port := strconv.Itoa(svntest.FreePort(s.t))
 	s.serve(port, s.program("svnserve", "-d", "--foreground", "--listen-host", "127.0.0.1", "--listen-port", port, "-r", filepath.Dir(s.repo)))
 	return "svn://127.0.0.1:" + port + "/r"
 }
