@@ -42,6 +42,26 @@ func (s *itemSum) write(p []byte) {
 // groups adds p, whose length is a multiple of 4.
 func (s *itemSum) groups(p []byte) {
 	a, b, c, d := s.lanes[0], s.lanes[1], s.lanes[2], s.lanes[3]
+	// Four groups at a time: else the loop takes as long as the multiplications.
+	for ; len(p) >= 16; p = p[16:] {
+		q := (*[16]byte)(p)
+		a = (a ^ uint32(q[0])) * fnvPrime
+		b = (b ^ uint32(q[1])) * fnvPrime
+		c = (c ^ uint32(q[2])) * fnvPrime
+		d = (d ^ uint32(q[3])) * fnvPrime
+		a = (a ^ uint32(q[4])) * fnvPrime
+		b = (b ^ uint32(q[5])) * fnvPrime
+		c = (c ^ uint32(q[6])) * fnvPrime
+		d = (d ^ uint32(q[7])) * fnvPrime
+		a = (a ^ uint32(q[8])) * fnvPrime
+		b = (b ^ uint32(q[9])) * fnvPrime
+		c = (c ^ uint32(q[10])) * fnvPrime
+		d = (d ^ uint32(q[11])) * fnvPrime
+		a = (a ^ uint32(q[12])) * fnvPrime
+		b = (b ^ uint32(q[13])) * fnvPrime
+		c = (c ^ uint32(q[14])) * fnvPrime
+		d = (d ^ uint32(q[15])) * fnvPrime
+	}
 	for len(p) >= 4 {
 		a = (a ^ uint32(p[0])) * fnvPrime
 		b = (b ^ uint32(p[1])) * fnvPrime

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"sync"
 
 	"github.com/havre-cloud/havre/svn"
 )
@@ -26,8 +27,12 @@ type protoRev struct {
 
 	buf     []byte // not yet written
 	size    int64  // written and in buf
-	written int64
-	pushed  int64 // up to where the system was told to write
+	written int64  // or being written
+	pushed  int64  // up to where the system was told to write
+	// behind says how the writing of taken ended, which is done beside the rest; nil when nothing is written.
+	behind chan error
+	taken  []byte
+	broken error // what went wrong there
 
 	items   []p2lEntry
 	offsets []int64 // of items, -1 where there is none; logical addressing
@@ -41,6 +46,8 @@ const (
 	protoBuffer    = 256 << 10 // bytes
 	writebackEvery = 16 << 20  // bytes
 )
+
+var protoBuffers = sync.Pool{New: func() any { return new([protoBuffer]byte) }}
 
 func (r *Repository) newProtoRev() (*protoRev, error) {
 	conf, err := r.settings()
@@ -98,21 +105,68 @@ func (p *protoRev) write(data []byte) error {
 
 func (p *protoRev) append(data []byte) error {
 	p.size += int64(len(data))
-	if len(p.buf)+len(data) <= protoBuffer {
+	if len(p.buf)+len(data) > protoBuffer {
+		if err := p.writeBehind(); err != nil {
+			return err
+		}
+	}
+	if len(data) <= protoBuffer {
 		p.buf = append(p.buf, data...)
 		return nil
 	}
-	if err := p.flush(); err != nil {
+	if err := p.settle(); err != nil {
 		return err
-	}
-	if len(data) <= protoBuffer/4 {
-		p.buf = append(p.buf, data...)
-		return nil
 	}
 	return p.writeFile(data)
 }
 
+// writeBehind writes what is in the buffer while more is made.
+func (p *protoRev) writeBehind() error {
+	if err := p.settle(); err != nil || len(p.buf) == 0 {
+		return err
+	}
+	if err := p.repo.at("write contents"); err != nil {
+		return err
+	}
+	if p.taken == nil {
+		b, _ := protoBuffers.Get().(*[protoBuffer]byte)
+		p.taken = b[:]
+	}
+	data, at := p.buf, p.written
+	p.taken, p.buf = p.buf, p.taken[:0]
+	p.written += int64(len(data))
+	from, n := p.pushed, p.written-p.pushed
+	if n >= writebackEvery {
+		p.pushed = p.written
+	}
+	behind := make(chan error, 1)
+	p.behind = behind
+	go func() {
+		_, err := p.file.WriteAt(data, at)
+		if err == nil && n >= writebackEvery {
+			startWriteback(p.file, from, n)
+		}
+		behind <- err
+	}()
+	return nil
+}
+
+// settle waits for what is being written.
+func (p *protoRev) settle() error {
+	if p.behind != nil {
+		if err := <-p.behind; err != nil {
+			p.broken = err
+		}
+		p.behind = nil
+	}
+	return p.broken
+}
+
+// flush writes what is in the buffer and waits for it.
 func (p *protoRev) flush() error {
+	if err := p.settle(); err != nil {
+		return err
+	}
 	err := p.writeFile(p.buf)
 	p.buf = p.buf[:0]
 	return err
@@ -127,10 +181,6 @@ func (p *protoRev) writeFile(data []byte) error {
 	}
 	n, err := p.file.WriteAt(data, p.written)
 	p.written += int64(n)
-	if err == nil && p.written-p.pushed >= writebackEvery {
-		startWriteback(p.file, p.pushed, p.written-p.pushed)
-		p.pushed = p.written
-	}
 	return err
 }
 
@@ -176,6 +226,13 @@ func (p *protoRev) uniq() string {
 // discard removes the file unless it was published.
 func (p *protoRev) discard() {
 	p.props.discard()
+	_ = p.settle() // whoever needs it has asked
+	for _, b := range [][]byte{p.buf, p.taken} {
+		if cap(b) >= protoBuffer {
+			protoBuffers.Put((*[protoBuffer]byte)(b[:protoBuffer]))
+		}
+	}
+	p.buf, p.taken = nil, nil
 	if p.file != nil {
 		discardTemp(p.file)
 		p.file = nil
@@ -197,6 +254,9 @@ func (p *protoRev) back(m protoMark) error {
 	if m.size >= p.written {
 		p.buf = p.buf[:m.size-p.written]
 		return nil
+	}
+	if err := p.settle(); err != nil {
+		return err
 	}
 	p.buf = p.buf[:0]
 	p.written = m.size

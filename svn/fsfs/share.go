@@ -269,6 +269,9 @@ func (p *protoRev) openContents(ctx context.Context, r *rep) (*file, error) {
 func (p *protoRev) ReadAt(buf []byte, at int64) (int, error) {
 	n := 0
 	if at < p.written {
+		if err := p.settle(); err != nil {
+			return 0, err
+		}
 		var err error
 		n, err = p.file.ReadAt(buf[:min(int64(len(buf)), p.written-at)], at)
 		if err != nil {

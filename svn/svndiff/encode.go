@@ -2,6 +2,7 @@ package svndiff
 
 import (
 	"bytes"
+	"slices"
 	"sync"
 
 	"github.com/klauspost/compress"
@@ -98,12 +99,11 @@ func (s *scratch) appendSection(dst []byte, v Version, p []byte) []byte {
 	if len(p) >= minPack {
 		start := len(dst)
 		// One byte less than the section: a block that does not fit is not wanted.
-		dst = append(dst, p[:len(p)-1]...)
-		n, err := lz4.CompressBlock(p, dst[start:], nil)
+		dst = slices.Grow(dst, len(p))
+		n, err := lz4.CompressBlock(p, dst[start:start+len(p)-1], nil)
 		if err == nil && n > 0 {
 			return dst[:start+n]
 		}
-		dst = dst[:start]
 	}
 	return append(dst, p...)
 }
