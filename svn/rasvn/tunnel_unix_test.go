@@ -3,15 +3,14 @@
 package rasvn_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/havre-cloud/havre/svn"
 	"github.com/havre-cloud/havre/svn/rasvn"
@@ -31,12 +30,7 @@ func startSSH(t *testing.T) *sshd {
 	if err != nil {
 		t.Fatalf("this test needs Debian's openssh-server: %v", err)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &sshd{t: t, dir: t.TempDir(), port: l.Addr().(*net.TCPAddr).Port}
-	l.Close()
+	s := &sshd{t: t, dir: t.TempDir(), port: svntest.FreePort(t)}
 	for _, key := range []string{"host", "other-host", "ours", "stranger"} {
 		svntest.Run(t, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", s.path(key))
 	}
@@ -48,30 +42,18 @@ func startSSH(t *testing.T) *sshd {
 			t.Fatal(err)
 		}
 	}
-	cmd := exec.Command(daemon, "-D", "-e", "-f", s.path("sshd_config"))
-	var said strings.Builder
-	cmd.Stderr = &said
+	cmd, said := exec.Command(daemon, "-D", "-e", "-f", s.path("sshd_config")), &bytes.Buffer{}
+	cmd.Stderr = said
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	gone := make(chan struct{})
-	go func() { _ = cmd.Wait(); close(gone) }()
+	ended := make(chan struct{})
+	go func() { _ = cmd.Wait(); close(ended) }() // it is killed
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill() // it may have ended
-		<-gone
+		<-ended
 	})
-	for {
-		conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", s.port))
-		if err == nil {
-			conn.Close()
-			break
-		}
-		select {
-		case <-gone:
-			t.Fatalf("sshd does not start: %s", said.String())
-		case <-time.After(10 * time.Millisecond):
-		}
-	}
+	svntest.AwaitListening(t, s.port, ended, said)
 	// The real ssh, which otherwise reads the home of whoever runs the test.
 	program, err := exec.LookPath("ssh")
 	if err != nil {
