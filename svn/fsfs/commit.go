@@ -66,13 +66,16 @@ func (r *Repository) lead(ctx context.Context, p *pendingCommit) error {
 		return nil
 	default:
 	}
+	r.queue.gather(ctx)
 	lock, err := r.writeLock(ctx)
 	if err != nil {
 		return fmt.Errorf("write lock: %w", err)
 	}
 	defer lock.Close()
 	batch := r.queue.take()
+	start := time.Now()
 	r.commitGroup(batch)
+	r.queue.made(len(batch), time.Since(start))
 	for _, p := range batch {
 		close(p.done)
 	}

@@ -263,7 +263,7 @@ func TestLocks(t *testing.T) {
 			}
 		})
 	}
-	svntest.Run(t, "svn", "unlock", "--force", svntest.URL(r.Dir(), "d/locked"))
+	svntest.Run(t, "svn", "unlock", "--force", "--username", "bob", svntest.URL(r.Dir(), "d/locked"))
 	commit(t, r, svn.Change{Op: svn.OpDelete, Path: "d/locked", Base: rev})
 	svntest.JudgeQuick(t, r.Dir())
 }

@@ -33,7 +33,7 @@ func TestDamagedFiles(t *testing.T) {
 			h.Apply(t, open(t, made))
 			dir := svntest.Pack(t, made, 4)
 			// No flipped bit in a string may be taken for another, and none be asked for before the locks.
-			svntest.Run(t, "svn", "lock", svntest.URL(dir, string(anyFile(t, open(t, dir)))))
+			svntest.Run(t, "svn", "lock", "--username", "alice", svntest.URL(dir, string(anyFile(t, open(t, dir)))))
 			makeOld(t, dir)
 			damageFiles(t, dir, h, uint64(i))
 		})

@@ -5,6 +5,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/havre-cloud/havre/svn"
 )
@@ -28,19 +29,71 @@ type pendingCommit struct {
 // commitQueue lets commits that wait for the write lock at the same time share it. Each puts
 // itself into the queue; one of them, the leader, takes the lock and commits for all.
 type commitQueue struct {
-	leader chan struct{} // holds the leader's token
+	leader  chan struct{} // holds the leader's token
+	arrived chan struct{} // a commit came into the queue
 
 	mu      sync.Mutex // guards what follows
 	waiting []*pendingCommit
 	attempt *lockAttempt
+	// around is how many committed at the same time when the last group was made, itself included; took is
+	// how long that was.
+	around int
+	took   time.Duration
 }
 
-func (q *commitQueue) init() { q.leader = make(chan struct{}, 1) }
+func (q *commitQueue) init() {
+	q.leader = make(chan struct{}, 1)
+	q.arrived = make(chan struct{}, 1)
+}
 
 func (q *commitQueue) push(p *pendingCommit) {
 	q.mu.Lock()
-	defer q.mu.Unlock()
 	q.waiting = append(q.waiting, p)
+	q.mu.Unlock()
+	select {
+	case q.arrived <- struct{}{}:
+	default:
+	}
+}
+
+// maxGather bounds how long a leader waits for others.
+const maxGather = 20 * time.Millisecond
+
+// gather waits until as many commits are in the queue as were about when the last group was made. Those who
+// were in it come again at once if they have more to commit: without a wait for them there would
+// be two groups, each of which waits while the other is made durable. One who commits alone waits for nobody.
+func (q *commitQueue) gather(ctx context.Context) {
+	q.mu.Lock()
+	around, limit := min(q.around, maxGroup), min(q.took/2, maxGather)
+	q.mu.Unlock()
+	var late <-chan time.Time
+	for q.length() < around {
+		if late == nil {
+			timer := time.NewTimer(limit)
+			defer timer.Stop()
+			late = timer.C
+		}
+		select {
+		case <-q.arrived:
+		case <-late:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (q *commitQueue) length() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.waiting)
+}
+
+// made notes how many commits a group had and how long it took.
+func (q *commitQueue) made(commits int, took time.Duration) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.around, q.took = commits+len(q.waiting), took
 }
 
 // withdraw takes a commit back. It returns false when a leader has taken it already.

@@ -134,7 +134,7 @@ func (c *cache) openReader() (ok bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	conn, err := new(sqlite.Driver).Open(c.dsn(findWait))
+	conn, err := new(sqlite.Driver).Open(dsn(c.name, findWait))
 	if err != nil {
 		return false, err
 	}
@@ -274,7 +274,7 @@ func each(ctx context.Context, tx *sql.Tx, query string, rows []fsfs.SharedRep) 
 func (c *cache) openWriter(ctx context.Context) error {
 	info, err := os.Stat(c.name)
 	if errors.Is(err, fs.ErrNotExist) {
-		err = c.make()
+		err = c.make(ctx)
 		if err == nil {
 			info, err = os.Stat(c.name)
 		}
@@ -294,7 +294,7 @@ func (c *cache) openWriter(ctx context.Context) error {
 	if closed {
 		return errClosed
 	}
-	db, err := sql.Open("sqlite", c.dsn(updateWait)+"&_pragma=synchronous(OFF)&_pragma=journal_mode(TRUNCATE)&_txlock=immediate")
+	db, err := sql.Open("sqlite", dsn(c.name, updateWait)+"&_pragma=synchronous(OFF)&_pragma=journal_mode(TRUNCATE)&_txlock=immediate")
 	if err != nil {
 		return err
 	}
@@ -306,8 +306,34 @@ func (c *cache) openWriter(ctx context.Context) error {
 	return nil
 }
 
-// make makes an empty file with the permissions that the others need.
-func (c *cache) make() error {
+// make makes the database beside its place and moves it there with its table: Subversion looks for the table and
+// makes it in two steps, and fails where it appears in between.
+func (c *cache) make(ctx context.Context) error {
+	f, err := os.CreateTemp(filepath.Dir(c.name), "rep-cache.db.*.new")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	if err := errors.Join(f.Chmod(c.mode), f.Close()); err != nil {
+		return err
+	}
+	db, err := sql.Open("sqlite", dsn(f.Name(), updateWait)+"&_pragma=synchronous(OFF)&_pragma=journal_mode(MEMORY)&_txlock=immediate")
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(c.prepare(ctx, db), db.Close()); err != nil {
+		return err
+	}
+	switch err := os.Link(f.Name(), c.name); {
+	case err == nil, errors.Is(err, fs.ErrExist): // somebody else made it
+		return nil
+	default:
+		return c.makeEmpty() // a file system without links
+	}
+}
+
+// makeEmpty makes an empty file with the permissions that the others need.
+func (c *cache) makeEmpty() error {
 	f, err := os.OpenFile(c.name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
 		return nil
@@ -391,10 +417,10 @@ func (c *cache) Close() error {
 	return c.closeAll()
 }
 
-// dsn returns the data source name, with how long to wait for others in milliseconds.
-func (c *cache) dsn(wait int) string {
-	p := filepath.ToSlash(c.name)
-	if !strings.HasPrefix(p, "/") && filepath.IsAbs(c.name) {
+// dsn returns the data source name of a file, with how long to wait for others in milliseconds.
+func dsn(name string, wait int) string {
+	p := filepath.ToSlash(name)
+	if !strings.HasPrefix(p, "/") && filepath.IsAbs(name) {
 		p = "/" + p // C:/...
 	}
 	u := url.URL{Scheme: "file", Path: p, OmitHost: true}
