@@ -260,3 +260,28 @@ func TestTogether(t *testing.T) {
 		t.Errorf("%d rows are there, want %d", len(got), caches*rounds)
 	}
 }
+
+// TestMadeAtOnce has nobody see the database without its table: Subversion's programs would make that then, and fail.
+func TestMadeAtOnce(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "rep-cache.db")
+	c, err := repcache.Open(name, 8, 0o644)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	first := make(chan int64)
+	go func() {
+		for t.Context().Err() == nil {
+			if info, err := os.Stat(name); err == nil {
+				first <- info.Size()
+				return
+			}
+		}
+	}()
+	if err := c.Update(t.Context(), &fsfs.RepCacheUpdate{}); err != nil {
+		t.Fatal(err)
+	}
+	if size := <-first; size == 0 {
+		t.Error("at first the database was empty")
+	}
+}
