@@ -2,19 +2,15 @@ package web
 
 import (
 	"bytes"
-	"fmt"
 	"log/slog"
 	"mime/multipart"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/havre-cloud/havre/internal/havre"
 	"github.com/havre-cloud/havre/internal/store"
@@ -23,10 +19,9 @@ import (
 
 // subversion is a svnserve with a repository in which havre may write, reader read, and nobody nothing.
 type subversion struct {
+	*svntest.Server
 	t         *testing.T
 	repo, url string
-	port      int
-	cmd       *exec.Cmd
 }
 
 func newSubversion(t *testing.T) *subversion {
@@ -43,15 +38,8 @@ func newSubversion(t *testing.T) *subversion {
 	}
 	s.passwords("secret")
 	svntest.Run(t, "svn", "mkdir", "-q", "-m", "layout", svntest.URL(s.repo, "trunk"))
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.port = l.Addr().(*net.TCPAddr).Port
-	l.Close()
-	s.url = fmt.Sprintf("svn://127.0.0.1:%d/plans", s.port)
-	s.start()
-	t.Cleanup(s.stop)
+	s.Server = svntest.Serve(t, s.repo)
+	s.url = s.URL("plans")
 	return s
 }
 
@@ -61,27 +49,6 @@ func (s *subversion) passwords(password string) {
 	if err := os.WriteFile(filepath.Join(s.repo, "conf", "passwd"), []byte("[users]\nhavre = "+password+"\nreader = r\nnobody = n\n"), 0o600); err != nil {
 		s.t.Fatal(err)
 	}
-}
-
-func (s *subversion) start() {
-	s.t.Helper()
-	s.cmd = exec.Command("svnserve", "-d", "-T", "--foreground", "--listen-host", "127.0.0.1", "--listen-port", fmt.Sprint(s.port), "-r", filepath.Dir(s.repo))
-	if err := s.cmd.Start(); err != nil {
-		s.t.Fatal(err)
-	}
-	for {
-		conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", s.port))
-		if err == nil {
-			conn.Close()
-			return
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-}
-
-func (s *subversion) stop() {
-	_ = s.cmd.Process.Kill() // it may have been stopped by the test
-	_ = s.cmd.Wait()
 }
 
 // newForeignTLS returns the address of a server with a certificate that nobody vouches for, and nothing behind it.
@@ -208,7 +175,7 @@ func TestRemoteFolderPages(t *testing.T) {
 	}
 	wantPage(t, s.get("tom", "/f/Plans"), "Plans")
 
-	far.stop()
+	far.Stop()
 	settle()
 	const away = "The Subversion server does not answer."
 	if a := s.get("tom", "/f/Plans"); a.StatusCode != http.StatusServiceUnavailable || !strings.Contains(a.body, away) || strings.Contains(a.body, page) {
@@ -221,7 +188,7 @@ func TestRemoteFolderPages(t *testing.T) {
 	wantPage(t, s.get("maelle", page), away, "waits on their devices")
 
 	far.passwords("changed")
-	far.start()
+	far.Start()
 	change := func(user, password string) answer {
 		return s.post("maelle", page, url.Values{"user": {user}, "password": {password}})
 	}
