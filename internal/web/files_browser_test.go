@@ -91,6 +91,21 @@ func (y *story) ofFiles() {
 	tab.Until(`document.querySelector("#list").textContent.includes("04 Chantier")`)
 	// Moving by the dialog.
 	tab.Do(`{const r = [...document.querySelectorAll("#list .fr")].find(r => r.textContent.includes("Plan masse")); r.querySelector("input").click();} true`)
+	// The toast of the new subfolder is above the bar, also where the page ends.
+	var over string
+	tab.Eval(`(() => {
+		const toast = document.querySelector("#toast .toast"), bar = document.querySelector("#f-form .selection-bar");
+		if (!toast) return "";
+		for (const y of [0, document.documentElement.scrollHeight]) {
+			scrollTo({top: y, behavior: "instant"});
+			const t = toast.getBoundingClientRect(), b = bar.getBoundingClientRect();
+			if (t.bottom > b.top) return t.bottom + " > " + b.top + " at " + y;
+		}
+		return "";
+	})()`, &over)
+	if over != "" {
+		y.t.Errorf("the toast is over the bar of what is ticked: %s", over)
+	}
 	tab.Click(`#f-form [value="ask-move"]`)
 	tab.Until(`document.querySelector("#f-move:modal")`)
 	y.checked(tab, "files-move")
