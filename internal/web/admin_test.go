@@ -163,7 +163,6 @@ func TestFolderActions(t *testing.T) {
 	}
 	// Renaming: the old address leads on.
 	wantPage(t, s.post("tom", "/admin/folders/Projets/rename", url.Values{"name": {"Chantiers"}}))
-	settle()
 	if a := s.get("maelle", "/admin/folders/Projets"); a.Header.Get("Location") != "/admin/folders/Chantiers" {
 		t.Errorf("the old name leads to %q, %d", a.Header.Get("Location"), a.StatusCode)
 	}
@@ -179,7 +178,6 @@ func TestFolderActions(t *testing.T) {
 	if list, err := s.hub.Folders(t.Context(), s.caller("aicha")); err != nil || len(list) != 5 {
 		t.Errorf("after archiving aicha has %d folders, %v", len(list), err)
 	}
-	settle()
 	wantPage(t, s.get("maelle", "/admin/folders/Chantiers"), "Archived.")
 	wantPage(t, s.get("maelle", "/admin/folders?show=archived"), "Chantiers")
 	wantPage(t, s.post("maelle", "/admin/folders/Chantiers/archive", url.Values{"archived": {""}}))

@@ -12,8 +12,10 @@ import (
 
 // TestBackupStory adds a pad in a browser, sees it come, replays it, and looks at all pages of backups.
 func TestBackupStory(t *testing.T) {
+	t.Parallel()
 	for _, l := range looksOf(t) {
 		t.Run(l.name, func(t *testing.T) {
+			t.Parallel()
 			s := newBackupServer(t)
 			(&story{testServer: s.testServer, look: l, t: t}).ofBackups(s)
 		})

@@ -58,7 +58,6 @@ func (y *story) ofFolders() {
 	tab.Press(`#folder-menu a[href$="?do=rename"]`)
 	tab.Fill(`dialog form[action$="/rename"]`, map[string]string{"name": "Maquettes 2027"})
 	tab.Until(`document.readyState === "complete" && document.querySelector("h1")?.textContent === "Maquettes 2027"`)
-	settle()
 	tab.Open("/admin/folders/Maquettes")
 	tab.Until(`decodeURIComponent(location.pathname) === "/admin/folders/Maquettes 2027"`)
 
@@ -70,7 +69,6 @@ func (y *story) ofFolders() {
 	y.checked(tab, "folders-quota-wrong")
 	tab.Fill(quota, map[string]string{"quota": "2"})
 	tab.Until(`document.readyState === "complete" && document.querySelector("#toast")?.textContent.includes(` + y.says("admin.quota.saved", "name", "Projets") + `)`)
-	settle()
 	tab.Open("/admin/folders/Projets/storage")
 	y.sees(tab, "admin.retention.text")
 	tab.Until(`document.querySelector("dl.facts progress") && document.querySelectorAll("dl.facts dd").length >= 6`)
@@ -167,13 +165,6 @@ func (y *story) ofActivity() {
 	tab := y.tab("tom")
 	tab.Open("/activity")
 	tab.Until(`document.querySelector("#activity")`)
-	// The page is told what comes after it has begun to listen.
-	for listens := false; !listens; {
-		y.live.mu.Lock()
-		listens = y.live.topics["Projets"] != nil
-		y.live.mu.Unlock()
-		tab.Eval(`new Promise((done) => setTimeout(done, 100, true))`, nil)
-	}
 	y.commit("priya", "Projets", testFile(project+"/Nouvelle note.txt", "bonjour\n", -1))
 	tab.Until(`document.querySelector("#activity .act")?.textContent.includes("Nouvelle note")`)
 	y.checked(tab, "activity-live")

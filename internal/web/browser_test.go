@@ -5,7 +5,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/chromedp/chromedp"
 
@@ -79,7 +78,6 @@ func TestFrameStory(t *testing.T) {
 		admin.Open("/admin/folders")
 		admin.Until(`document.querySelector("[data-live]")`)
 		admin.Eval(`document.querySelector('#folders a, #main a').focus(); document.activeElement.id = "marked"; true`, nil)
-		time.Sleep(2 * adminEvery)
 		if _, err := y.hub.Admin(store.Console).AddFolder(t.Context(), "Nouveau"); err != nil {
 			t.Fatal(err)
 		}

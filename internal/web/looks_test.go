@@ -43,9 +43,11 @@ func looksOf(t *testing.T) []look {
 	return looks[i : i+1]
 }
 
-// everyLook tells a story in all of its looks, each time on a server of its own.
+// everyLook tells a story in all of its looks, each time on a server of its own. Stories run beside each other:
+// much of their time is waiting.
 func everyLook(t *testing.T, server func(*testing.T) *testServer, tell func(*testing.T, *story)) {
 	t.Helper()
+	t.Parallel()
 	for _, l := range looksOf(t) {
 		t.Run(l.name, func(t *testing.T) { tell(t, &story{testServer: server(t), look: l, t: t}) })
 	}

@@ -204,18 +204,18 @@ func (tab *Tab) Cookie(name, value string) {
 		WithSameSite(network.CookieSameSiteLax))
 }
 
-// Run executes actions, keys for example, as soon as the page is at rest, and within a minute.
+// Run executes actions, keys for example, as soon as the page is at rest, and within two minutes.
 func (tab *Tab) Run(actions ...chromedp.Action) {
 	tab.t.Helper()
 	tab.Ready()
 	tab.run(actions...)
 }
 
-// run executes actions at once, within a minute.
+// run executes actions at once, within two minutes.
 func (tab *Tab) run(actions ...chromedp.Action) {
 	tab.t.Helper()
 	defer tab.slow(time.Now(), "an action")
-	ctx, cancel := context.WithTimeout(tab.Ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(tab.Ctx, 2*time.Minute)
 	defer cancel()
 	if err := chromedp.Run(ctx, actions...); err != nil {
 		tab.t.Fatalf("in the browser: %v", err)
