@@ -216,7 +216,10 @@ func SortEntries(all []*Entry, by SortKey, down bool, compare func(a, b string) 
 		original[e.Name] = e
 	}
 	lead := func(e *Entry) *Entry {
-		if o := original[e.ConflictOf]; e.ConflictOf != "" && o != nil {
+		if e.ConflictOf == "" {
+			return e
+		}
+		if o := original[e.ConflictOf]; o != nil {
 			return o
 		}
 		return e

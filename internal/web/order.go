@@ -25,6 +25,7 @@ func newCollator(lang string) *collate.Collator {
 func numbered(name string) string {
 	digit := func(i int) bool { return i < len(name) && '0' <= name[i] && name[i] <= '9' }
 	var b strings.Builder
+	b.Grow(len(name) + 8)
 	for i := 0; i < len(name); {
 		if !digit(i) {
 			b.WriteByte(name[i])
