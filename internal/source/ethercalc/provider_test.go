@@ -145,6 +145,7 @@ func aBook(t *testing.T, c *source.Client, server *ethercalctest.Server) {
 	server.Put(t, "year.1", "task,days\nsail,3\n")
 	server.Put(t, "year.2", "task\nmoor\n")
 	server.Command(t, "year.2", "set B2 formula 'year.1'!B2*2")
+	server.Await(t, "year.2", func(save string) bool { return strings.Contains(save, ":6:'year.1'!B2*2") })
 	d := document(server.URL, "=year")
 	first := fetch(t, c, d)
 	if first.Title != "year" || first.Summary != "2 sheets, 7 cells" {

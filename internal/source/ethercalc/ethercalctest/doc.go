@@ -9,16 +9,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/havre-cloud/havre/svn/svntest"
 )
 
 var (
@@ -115,15 +117,7 @@ func (b *buffer) String() string {
 // Start installs EtherCalc if that was not done before, starts it, and waits until it answers. It ends with the test.
 func Start(tb testing.TB) *Server {
 	tb.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		tb.Fatal(err)
-	}
-	_, port, err := net.SplitHostPort(listener.Addr().String())
-	if err != nil {
-		tb.Fatal(err)
-	}
-	listener.Close()
+	port := strconv.Itoa(svntest.FreePort(tb))
 	s := &Server{URL: "http://127.0.0.1:" + port, port: port, dir: tb.TempDir()}
 	s.run(tb)
 	tb.Cleanup(s.Kill)
@@ -245,12 +239,18 @@ func (s *Server) Command(tb testing.TB, room string, commands ...string) {
 	before := s.Ask(tb, http.MethodGet, "/_/"+room, "", "")
 	body := `{"command":["` + strings.Join(commands, `","`) + `"]}`
 	s.Ask(tb, http.MethodPost, "/_/"+room, "application/json", body)
+	s.Await(tb, room, func(save string) bool { return save != before })
+}
+
+// Await waits until the save of a room is as it should be: what refers to other rooms is calculated when those were read.
+func (s *Server) Await(tb testing.TB, room string, good func(save string) bool) {
+	tb.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for s.Ask(tb, http.MethodGet, "/_/"+room, "", "") == before {
+	for !good(s.Ask(tb, http.MethodGet, "/_/"+room, "", "")) {
 		select {
 		case <-tb.Context().Done():
-			tb.Fatal("the commands were not done")
+			tb.Fatalf("/%s did not become what it should be", room)
 		case <-tick.C:
 		}
 	}
