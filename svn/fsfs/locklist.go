@@ -1,10 +1,8 @@
 package fsfs
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"path/filepath"
 
 	"github.com/havre-cloud/havre/svn"
 )
@@ -12,22 +10,25 @@ import (
 // maxLocksListed bounds how many locks Locks returns.
 const maxLocksListed = 1000
 
-// Locks returns the locks in force at and below a directory, as `svn lock` makes them, in no order, at most 1,000. Where there
+// Locks returns the locks in force at and below a path, as `svn lock` makes them, in no order, at most 1,000. Where there
 // are none it costs one look for a file. Who holds a lock is told, its token is not.
-func (r *Repository) Locks(ctx context.Context, dir svn.Path) ([]*svn.LockedError, error) {
-	below, err := r.readLock(lockDigest(dir))
+func (r *Repository) Locks(ctx context.Context, path svn.Path) ([]*svn.LockedError, error) {
+	below, err := r.readLock(lockDigest(path))
 	if err != nil || below == nil {
 		return nil, err
 	}
 	var all []*svn.LockedError
-	for digest := range bytes.SplitSeq([]byte(below["children"]), []byte{'\n'}) {
-		if len(digest) != 32 || len(all) >= maxLocksListed {
-			continue
+	if own, ok := errors.AsType[*svn.LockedError](lockedBy(below)); ok {
+		all = append(all, own)
+	}
+	for digest := range children(below) {
+		if len(all) >= maxLocksListed {
+			break
 		}
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		lock, err := r.readLock(filepath.Base(string(digest)))
+		lock, err := r.readLock(digest)
 		if err != nil {
 			return nil, err
 		}

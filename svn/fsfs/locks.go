@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
 	"path/filepath"
 	"time"
 
@@ -42,6 +43,21 @@ func (r *Repository) readLock(digest string) (svn.Props, error) {
 	return p, nil
 }
 
+// children yields the digests that a lock file lists. What is none would be the name of some other file.
+func children(lock svn.Props) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		var sum [md5.Size]byte
+		for digest := range bytes.SplitSeq([]byte(lock["children"]), []byte{'\n'}) {
+			if len(digest) != hex.EncodedLen(len(sum)) {
+				continue
+			}
+			if _, err := hex.Decode(sum[:], digest); err == nil && !yield(string(digest)) {
+				return
+			}
+		}
+	}
+}
+
 // checkLocks returns *svn.LockedError if any of the changes touches a path that is locked. Nobody
 // presents lock tokens here, so that every lock that has not expired stands against the change.
 func (r *Repository) checkLocks(changes []*change) error {
@@ -61,11 +77,8 @@ func (r *Repository) checkLocks(changes []*change) error {
 		if c.Action == svn.ActionModify || own == nil {
 			continue
 		}
-		for digest := range bytes.SplitSeq([]byte(own["children"]), []byte{'\n'}) {
-			if len(digest) != 32 {
-				continue
-			}
-			below, err := r.readLock(filepath.Base(string(digest)))
+		for digest := range children(own) {
+			below, err := r.readLock(digest)
 			if err != nil {
 				return err
 			}
