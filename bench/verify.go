@@ -84,5 +84,9 @@ func verifyRepository(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	return repo.Verify(ctx, 0, head, func(_ svn.Revnum, err error) error { return err })
+	err = repo.Verify(ctx, 0, head, func(_ svn.Revnum, err error) error { return err })
+	if err == nil {
+		_, err = repo.VerifyRepCache(ctx, func(err error) error { return err })
+	}
+	return err
 }

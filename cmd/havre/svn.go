@@ -12,6 +12,7 @@ import (
 	"github.com/havre-cloud/havre/internal/havre"
 	"github.com/havre-cloud/havre/svn"
 	"github.com/havre-cloud/havre/svn/fsfs"
+	"github.com/havre-cloud/havre/svn/fsfs/repcache"
 )
 
 type svnCmd struct {
@@ -117,8 +118,10 @@ func by(author string) string {
 }
 
 // openFSFS opens a repository, with what is wrong in words.
-func openFSFS(dir string) (*fsfs.Repository, error) {
-	r, err := fsfs.Open(filepath.Clean(dir), fsfs.Options{})
+func openFSFS(dir string) (*fsfs.Repository, error) { return openFSFSWith(dir, fsfs.Options{}) }
+
+func openFSFSWith(dir string, opts fsfs.Options) (*fsfs.Repository, error) {
+	r, err := fsfs.Open(filepath.Clean(dir), opts)
 	if bad, ok := errors.AsType[*fsfs.FormatError](err); ok {
 		return nil, &havre.Error{Code: havre.CodeInvalid, Text: bad.Error()}
 	}
@@ -134,7 +137,7 @@ func (svnVerifyCmd) Help() string { return svnHelp }
 
 // Run executes the command.
 func (c *svnVerifyCmd) Run(ctx context.Context, con *console) error {
-	r, err := openFSFS(c.Dir)
+	r, err := openFSFSWith(c.Dir, fsfs.Options{RepCache: repcache.Open})
 	if err != nil {
 		return err
 	}
@@ -159,8 +162,36 @@ func (c *svnVerifyCmd) Run(ctx context.Context, con *console) error {
 	if bad > 0 {
 		return &havre.Error{Code: havre.CodeInternal, Text: fmt.Sprintf("%d of %s are damaged: bring the repository back from a backup, or ask for help with `svnadmin recover` and `fsfsverify`", bad, all)}
 	}
+	rows, err := verifyRows(ctx, con, r)
+	if err != nil {
+		return err
+	}
+	if rows > 0 {
+		all += " and " + counted(rows, "row") + " of db/rep-cache.db"
+	}
 	_, err = fmt.Fprintf(con.out, "%s, whole.\n", all)
 	return err
+}
+
+// maxRowsShown bounds how many wrong rows of rep-cache.db are listed.
+const maxRowsShown = 20
+
+// verifyRows looks at the rows of rep-cache.db and returns how many there are.
+func verifyRows(ctx context.Context, con *console, r *fsfs.Repository) (rows int64, err error) {
+	bad := int64(0)
+	rows, err = r.VerifyRepCache(ctx, func(err error) error {
+		if bad++; bad > maxRowsShown {
+			return nil
+		}
+		_, werr := fmt.Fprintln(con.out, err)
+		return werr
+	})
+	if err == nil && bad > 0 {
+		err = &havre.Error{Code: havre.CodeInternal, Text: fmt.Sprintf("all revisions are whole, but db/rep-cache.db is not right at %s: "+
+			"nothing is lost, but Subversion's programs may refuse commits because of it; remove the file while nobody commits, "+
+			"and what is committed from then on is noted in a new one", counted(bad, "place"))}
+	}
+	return rows, err
 }
 
 type svnPackCmd struct {

@@ -31,6 +31,9 @@ type RepCache interface {
 	// Find returns the row of a SHA-1; ok is false when there is none, or no database yet. It does
 	// not wait long for others: the error wraps ErrRepCacheBusy then.
 	Find(ctx context.Context, sha1 [20]byte) (row SharedRep, ok bool, err error)
+	// All calls do with every row, in the order of their SHA-1, and returns what it returns. malformed says why
+	// something is no row, or is empty. Others can write meanwhile.
+	All(ctx context.Context, do func(row SharedRep, malformed string) error) error
 	// Update changes rows, and makes the database if there is none.
 	Update(ctx context.Context, u *RepCacheUpdate) error
 	// Close releases the database.

@@ -389,6 +389,15 @@ func (c *fakeCache) Find(_ context.Context, sum [20]byte) (fsfs.SharedRep, bool,
 	return row, ok, nil
 }
 
+func (c *fakeCache) All(_ context.Context, do func(fsfs.SharedRep, string) error) error {
+	for _, row := range c.rows {
+		if err := do(row, ""); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (c *fakeCache) Update(_ context.Context, u *fsfs.RepCacheUpdate) error {
 	for _, row := range u.Wrong {
 		if c.rows[row.SHA1] == row {
