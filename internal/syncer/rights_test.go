@@ -226,6 +226,7 @@ func TestRightsAreNoDeletions(t *testing.T) {
 func TestReadOnly(t *testing.T) {
 	s, d := newHR(t)
 	other := newDevice(t, s, "desktop")
+	other.has(threeFiles) // or what it writes meets what it has not seen
 	head := s.Head()
 	s.SetRights("laptop", nil, []svn.Path{"hr"})
 	d.write("hr/b", "mine")
