@@ -167,6 +167,11 @@ func TestHooksLocksRestart(t *testing.T) {
 			t.Errorf("%s: got %v (%T)", what, err, err)
 		}
 	}
+	svntest.Run(t, "svn", "unlock", "--username", "lea", svntest.URL(dir, "d/locked"))
+	a.own()
+	if _, err := r.Commit(ctx, &svn.Commit{Changes: []svn.Change{put("d/locked", "x", rev)}}); err != nil {
+		t.Errorf("after svn unlock: %v", err)
+	}
 	hook(t, dir, "pre-commit", "echo 'Nicht ohne Ticket: ü' >&2; exit 1")
 	_, err = r.Commit(ctx, &svn.Commit{Changes: []svn.Change{put("free", "y", rev)}})
 	requireRefused(t, "pre-commit", err, svn.RefusedByHook, "Nicht ohne Ticket: ü")

@@ -159,6 +159,10 @@ func TestHooksAndLocks(t *testing.T) {
 			t.Errorf("%s: got %v", what, err)
 		}
 	}
+	svntest.Run(t, "svn", "unlock", "--username", "léa", svntest.URL(dir, "d/locked"))
+	if _, err := r.Commit(ctx, &svn.Commit{Changes: []svn.Change{put("d/locked", "x", 1)}}); err != nil {
+		t.Errorf("after svn unlock: %v", err)
+	}
 	hook(t, dir, "pre-commit", "echo 'Nicht ohne Ticket: ü' >&2; exit 1")
 	_, err := r.Commit(ctx, &svn.Commit{Changes: []svn.Change{put("free", "y", 1)}})
 	requireRefused(t, "pre-commit", err, svn.RefusedByHook, "Nicht ohne Ticket")
