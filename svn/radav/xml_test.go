@@ -92,7 +92,7 @@ func TestParse(t *testing.T) {
 func TestMalformed(t *testing.T) {
 	for _, text := range []string{
 		"", "x", "<", "<a", "<multistatus", "<multistatus>", "<multistatus><a></multistatus>", "<multistatus></other>", "<multistatus><></>",
-		`<!DOCTYPE a [<!ENTITY x "y">]><multistatus/>`, "<multistatus><a>&x;</a></multistatus>", "<multistatus><a>&#1114112;</a></multistatus>",
+		`<!DOCTYPE a [<!ENTITY x "y">]><multistatus/>`, `<!DOCTYPE a [<!ENTITY x "y"><!ENTITY z "&x;&x;&x;">]><multistatus><a>&z;&z;</a></multistatus>`, "<multistatus><a>&x;</a></multistatus>", "<multistatus><a>&#1114112;</a></multistatus>",
 		"<multistatus><a b></a></multistatus>", `<multistatus><a b="1></a></multistatus>`, "<html></html>", "<multistatus>" + strings.Repeat("<a>", maxDepth),
 		"<multistatus><!-- ", "<multistatus><:/></multistatus>",
 	} {
@@ -144,19 +144,21 @@ func FuzzProperty(f *testing.F) {
 	})
 }
 
+// tellRepository answers as a repository of one revision.
+func tellRepository(w http.ResponseWriter) {
+	for name, value := range map[string]string{
+		"SVN-Me-Resource": "/!svn/me", "SVN-Repository-Root": "/", "SVN-Rev-Stub": "/!svn/rev", "SVN-Rev-Root-Stub": "/!svn/rvr",
+		"SVN-Txn-Stub": "/!svn/txn", "SVN-Txn-Root-Stub": "/!svn/txr", "SVN-Repository-UUID": "u", "SVN-Youngest-Rev": "1",
+	} {
+		w.Header().Set(name, value)
+	}
+}
+
 // TestHostileServers has servers that are none, or mean no good.
 func TestHostileServers(t *testing.T) {
-	headers := func(w http.ResponseWriter) {
-		for name, value := range map[string]string{
-			"SVN-Me-Resource": "/!svn/me", "SVN-Repository-Root": "/", "SVN-Rev-Stub": "/!svn/rev", "SVN-Rev-Root-Stub": "/!svn/rvr",
-			"SVN-Txn-Stub": "/!svn/txn", "SVN-Txn-Root-Stub": "/!svn/txr", "SVN-Repository-UUID": "u", "SVN-Youngest-Rev": "1",
-		} {
-			w.Header().Set(name, value)
-		}
-	}
 	endless := func(head, text string) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
-			headers(w)
+			tellRepository(w)
 			if r.Method == http.MethodOptions {
 				return
 			}
@@ -178,7 +180,7 @@ func TestHostileServers(t *testing.T) {
 		},
 		"silence": func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
 		"silence in the body": func(w http.ResponseWriter, r *http.Request) {
-			headers(w)
+			tellRepository(w)
 			if r.Method != http.MethodOptions {
 				w.WriteHeader(http.StatusMultiStatus)
 				fmt.Fprint(w, "<multistatus>")
@@ -187,7 +189,7 @@ func TestHostileServers(t *testing.T) {
 			}
 		},
 		"other addresses": func(w http.ResponseWriter, _ *http.Request) {
-			headers(w)
+			tellRepository(w)
 			w.Header().Set("SVN-Me-Resource", "http://example.org/")
 		},
 		"an old server": func(w http.ResponseWriter, _ *http.Request) {
@@ -197,7 +199,7 @@ func TestHostileServers(t *testing.T) {
 		"endless name":  endless("<multistatus><", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"),
 		"a bomb":        endless(`<!DOCTYPE a [<!ENTITY b "`, "xxxxxxxx"),
 		"breaks off": func(w http.ResponseWriter, r *http.Request) {
-			headers(w)
+			tellRepository(w)
 			if r.Method != http.MethodOptions {
 				w.WriteHeader(http.StatusMultiStatus)
 				fmt.Fprint(w, "<multistatus><a>")
@@ -247,5 +249,48 @@ func TestCancel(t *testing.T) {
 	defer s.Close()
 	if _, err := Open(ctx, s.URL, Options{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestHostileFiles has a server that sends something else than it announced.
+func TestHostileFiles(t *testing.T) {
+	const entry = `<D:multistatus xmlns:D="DAV:" xmlns:V="` + nsServer + `"><D:response><D:href>/!svn/rvr/1/x</D:href><D:propstat><D:prop><D:resourcetype/>` +
+		`<D:getcontentlength>5</D:getcontentlength><D:version-name>1</D:version-name><V:md5-checksum>5d41402abc4b2a76b9719d911017c592</V:md5-checksum>` +
+		`</D:prop><D:status>HTTP/1.1 200 OK</D:status></D:propstat></D:response></D:multistatus>`
+	for name, body := range map[string]string{"short": "hell", "long": "hello!", "endless": "", "another": "jello", "right": "hello"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				_, _ = io.Copy(io.Discard, r.Body)
+				tellRepository(w)
+				switch r.Method {
+				case "PROPFIND":
+					w.WriteHeader(http.StatusMultiStatus)
+					fmt.Fprint(w, entry)
+				case http.MethodGet:
+					_, err := io.WriteString(w, body)
+					for err == nil && body == "" {
+						_, err = w.Write(make([]byte, 1<<16))
+					}
+				}
+			}))
+			defer s.Close()
+			r, err := Open(t.Context(), s.URL, Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer r.Close()
+			f, err := r.Open(t.Context(), "x", 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			got, err := io.ReadAll(f)
+			_, bad := errors.AsType[*ProtocolError](err)
+			_, other := errors.AsType[*svn.ChecksumError](err)
+			if len(got) > 5 || (name == "right") != (err == nil) || (name == "another") != other || err != nil && !bad && !other {
+				t.Errorf("%d bytes, %v (%T)", len(got), err, err)
+			}
+		})
 	}
 }
