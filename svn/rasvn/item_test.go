@@ -224,3 +224,52 @@ func TestCancel(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// scripted is a connection on which the server's side was written before.
+type scripted struct{ io.Reader }
+
+func (scripted) Write(p []byte) (int, error) { return len(p), nil }
+func (scripted) Close() error                { return nil }
+
+// TestHostileFiles has a server that sends something else than it announced.
+func TestHostileFiles(t *testing.T) {
+	const (
+		ok   = "( success ( ( ) 0: ) ) " // nobody need sign in again
+		open = "( success ( 2 2 ( ) ( edit-pipeline ) ) ) ( success ( ( ANONYMOUS ) 1:x ) ) ( success ( ) ) ( success ( 1:u 20:svn://localhost/repo ) ) "
+		file = ok + "( success ( ( 32:5d41402abc4b2a76b9719d911017c592 ) 1 ( ) ) ) "
+		stat = ok + "( success ( ( ( file 5 false 1 ( ) ( ) ) ) ) ) " + file
+		end  = "0: ( success ( ) ) "
+	)
+	for name, body := range map[string]string{
+		"short": "4:hell " + end, "long": "3:hel 3:lo! " + end, "endless": "", "another": "5:jello " + end, "right": "5:hello " + end, "cut": "3:hel ",
+	} {
+		t.Run(name, func(t *testing.T) {
+			from := io.Reader(strings.NewReader(open + stat + file + body))
+			if body == "" {
+				from = io.MultiReader(from, endless{})
+			}
+			r, err := Open(t.Context(), "svn://localhost/repo", Options{Dial: func(context.Context) (io.ReadWriteCloser, error) { return scripted{from}, nil }})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer r.Close()
+			f, err := r.Open(t.Context(), "x", 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			got, err := io.ReadAll(f)
+			_, bad := errors.AsType[*ProtocolError](err)
+			_, other := errors.AsType[*svn.ChecksumError](err)
+			_, gone := errors.AsType[*svn.UnreachableError](err)
+			if len(got) > 5 || (name == "right") != (err == nil) || (name == "another") != other || (name == "cut") != gone || err != nil && !bad && !other && !gone {
+				t.Errorf("%d bytes, %v (%T)", len(got), err, err)
+			}
+		})
+	}
+}
+
+// endless are pieces of a file, for ever.
+type endless struct{}
+
+func (endless) Read(p []byte) (int, error) { return copy(p, "1:x "), nil }
