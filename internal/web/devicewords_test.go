@@ -31,7 +31,7 @@ func TestDeviceError(t *testing.T) {
 		{&localfs.MarkerGoneError{Root: "/home/tom/Plans"}, "/home/tom/Plans may not be the folder", "/home/tom/Plans n’est peut-être plus le dossier"},
 		{&localfs.OtherFolderError{Root: "/p", Want: "a", Got: "b"}, "/p belongs to another folder", "/p appartient à un autre dossier"},
 		{fmt.Errorf("fetch: write /p/a: %w", syscall.ENOSPC), "Its disk is full", "Son disque est plein"},
-		{errors.New(`fetch: rename D:\p\a.dwg: The process cannot access the file because it is being used by another process.`), `D:\p\a.dwg is open in another program`, `D:\p\a.dwg est ouvert dans un autre logiciel`},
+		{fmt.Errorf(`fetch: rename D:\p\a.dwg: %w`, errWindowsBusy), `D:\p\a.dwg is open in another program`, `D:\p\a.dwg est ouvert dans un autre logiciel`},
 		{fmt.Errorf("fetch: write /p/a: %w", syscall.EROFS), "Its disk may only be read: /p/a", "Son disque est en lecture seule : /p/a"},
 		{fmt.Errorf("read /p/a: %w", syscall.EIO), "Its disk could not read or write /p/a", "Son disque n’a pas pu lire ou écrire /p/a"},
 		{fmt.Errorf("fetch: open /p/a: %w", syscall.EACCES), "It may not read or write /p/a", "Il n’a pas le droit de lire ou d’écrire /p/a"},
@@ -48,6 +48,9 @@ func TestDeviceError(t *testing.T) {
 		}
 	}
 }
+
+// errWindowsBusy is what Windows says, ERROR_SHARING_VIOLATION.
+var errWindowsBusy = errors.New("The process cannot access the file because it is being used by another process.") //nolint:revive,staticcheck // its words
 
 func stoppedWith(err error) store.Replica {
 	var r store.Replica

@@ -38,7 +38,8 @@ func (s *Server) foldersPage(x *exchange) error {
 	v := &startView{Admin: x.session.Admin(), Create: x.session.User.Role >= store.RoleFolders}
 	for i := range folders {
 		f := &folders[i]
-		row := startRow{Name: f.Name, Right: f.Right.String(), Changed: f.State.Changed, Author: s.fullName(x.ctx(), f.State.Author),
+		row := startRow{
+			Name: f.Name, Right: f.Right.String(), Changed: f.State.Changed, Author: s.fullName(x.ctx(), f.State.Author),
 			Seen: strconv.FormatInt(int64(f.Head), 10),
 		}
 		if row.State, row.Words = "stopped", x.troubleWords(f); f.Problem == nil {

@@ -324,12 +324,16 @@ func TestImportPeople(t *testing.T) {
 func TestImportLarge(t *testing.T) {
 	s := newTestServer(t)
 	var table strings.Builder
-	for i := range 3000 {
+	count := 3000
+	if underRace { // which makes it slow, and sees the same code each time
+		count = 600
+	}
+	for i := range count {
 		fmt.Fprintf(&table, "personne%d;Étienne Forêt-Évêque n° %d;personne%d@goulet.example;Élèves | Année %d;membre\n", i, i, i, i%3)
 	}
 	a := s.upload("maelle", []byte(table.String()))
 	wantStatus(t, a, 200)
-	wantText(t, a, "3,000 new people", "4 new groups")
+	wantText(t, a, formatNumber("en", int64(count))+" new people", "4 new groups")
 	plan := planField.FindStringSubmatch(a.body)
 	var b bytes.Buffer
 	m := multipart.NewWriter(&b)
@@ -341,7 +345,7 @@ func TestImportLarge(t *testing.T) {
 	r.Header.Set("Content-Type", m.FormDataContentType())
 	a = s.do("maelle", r)
 	wantStatus(t, a, 200)
-	wantText(t, a, "3,000 people invited")
+	wantText(t, a, formatNumber("en", int64(count))+" people invited")
 }
 
 func TestImportNothing(t *testing.T) {
