@@ -313,7 +313,7 @@ func (c *cache) make(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name())
+	defer func() { _ = os.Remove(f.Name()) }() // what stays is in nobody's way
 	if err := errors.Join(f.Chmod(c.mode), f.Close()); err != nil {
 		return err
 	}
