@@ -28,7 +28,8 @@ func (w *heapWatch) Read(p []byte) (int, error) {
 
 // TestBigFile commits, changes and reads a file that is larger than the memory it may take.
 func TestBigFile(t *testing.T) {
-	const size, bound = 200 << 20, 64 << 20
+	const size, bound = 96 << 20, 48 << 20
+	const changed = 65_432_109 // the byte
 	r := create(t)
 	var watch heapWatch
 	watched := func(open func() (io.ReadCloser, error)) func() (io.ReadCloser, error) {
@@ -40,12 +41,12 @@ func TestBigFile(t *testing.T) {
 	}
 	first := commit(t, r, svn.Change{Op: svn.OpPut, Path: "big", Base: unknown, Content: watched(bigContent(size, -1))})
 	// One byte changed, then half of the file cut off.
-	second := commit(t, r, svn.Change{Op: svn.OpPut, Path: "big", Base: first, Content: watched(bigContent(size, 123456789))})
+	second := commit(t, r, svn.Change{Op: svn.OpPut, Path: "big", Base: first, Content: watched(bigContent(size, changed))})
 	shorter := commit(t, r, svn.Change{Op: svn.OpPut, Path: "big", Base: second, Content: watched(bigContent(size/2, 5))})
 	for _, tt := range []struct {
 		rev      svn.Revnum
 		size, at int64
-	}{{first, size, -1}, {second, size, 123456789}, {shorter, size / 2, 5}} {
+	}{{first, size, -1}, {second, size, changed}, {shorter, size / 2, 5}} {
 		f, err := r.Open(t.Context(), "big", tt.rev)
 		if err != nil {
 			t.Fatal(err)
@@ -64,13 +65,13 @@ func TestBigFile(t *testing.T) {
 	if watch.most > bound {
 		t.Errorf("the heap had %d MiB, allowed are %d", watch.most>>20, bound>>20)
 	}
-	testSkip(t, r, second, size)
+	testSkip(t, r, second, size, changed)
 	svntest.Verify(t, r.Dir())
 	svntest.CheckFSFS(t, r.Dir())
 }
 
 // testSkip reads a piece at the end, without reading what is before.
-func testSkip(t *testing.T, r svn.Repository, rev svn.Revnum, size int64) {
+func testSkip(t *testing.T, r svn.Repository, rev svn.Revnum, size, changed int64) {
 	t.Helper()
 	f, err := r.Open(t.Context(), "big", rev)
 	if err != nil {
@@ -85,7 +86,7 @@ func testSkip(t *testing.T, r svn.Repository, rev svn.Revnum, size int64) {
 		t.Errorf("skipped to the last 16 bytes, read %d, %v", len(got), err)
 	}
 	var all counter
-	all.size, all.at = size, 123456789
+	all.size, all.at = size, changed
 	want := make([]byte, 16)
 	buf := make([]byte, 1<<20)
 	for {

@@ -99,6 +99,7 @@ func crashRepository(t *testing.T) string {
 // TestKilled kills a process at every step of a commit. What is left has to be the old or the new
 // revision, and both we and svn have to be able to go on.
 func TestKilled(t *testing.T) {
+	t.Parallel() // it waits for the disk and for processes most of the time
 	svntest.RequireSubversion(t)
 	for point := 1; ; point++ {
 		dir := crashRepository(t)
@@ -150,6 +151,7 @@ func afterCrash(t *testing.T, what, dir string) {
 // TestKilledBesideSvnserve kills a process at every step of a commit while svnserve commits to the same
 // repository, from which we and svn then go on.
 func TestKilledBesideSvnserve(t *testing.T) {
+	t.Parallel() // it waits for the disk and for processes most of the time
 	svntest.RequireSubversion(t)
 	dir := crashRepository(t)
 	url := svnserve(t, dir)
@@ -206,6 +208,7 @@ var errDiskFull = errors.New("no space left on the fake device")
 // TestFailedSteps has every step of a commit fail. The error has to come through, nothing may be
 // left of the commit, and the same Repository has to go on.
 func TestFailedSteps(t *testing.T) {
+	t.Parallel() // it waits for the disk and for processes most of the time
 	for point := 1; ; point++ {
 		dir := crashRepository(t)
 		r := open(t, dir)

@@ -27,7 +27,7 @@ func TestDamaged(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "damaged")
 	copyTree(t, made.Dir(), dir)
 	detected := 0
-	const rounds = 300
+	const rounds = 150
 	for round := range rounds {
 		rev := 1 + rng.IntN(len(h.Commits))
 		name := filepath.Join(dir, "db", "revs", "0", fmt.Sprint(rev))

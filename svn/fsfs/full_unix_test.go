@@ -69,6 +69,7 @@ func fullChild(dir string) {
 // TestFull commits where writing fails after so many bytes of a file. There has to be an error that
 // says so, and nothing left; or the whole commit.
 func TestFull(t *testing.T) {
+	t.Parallel() // it waits for the disk and for processes most of the time
 	svntest.RequireSubversion(t)
 	r := reopenShared(t, create(t))
 	commit(t, r, put("a", "a"))

@@ -12,11 +12,11 @@ import (
 // TestGrowthBig changes one byte of a large file again and again: a revision may take 300 KiB for each
 // GiB of the file.
 func TestGrowthBig(t *testing.T) {
-	const size = 64 << 20
+	const size = 32 << 20
 	const bound = 300 << 10 * size >> 30
 	r := create(t)
 	rev := commit(t, r, svn.Change{Op: svn.OpPut, Path: "big", Base: unknown, Content: bigContent(size, -1)})
-	for i := range 4 {
+	for i := range 3 {
 		at := int64(size/5*i + 12345)
 		rev = commit(t, r, svn.Change{Op: svn.OpPut, Path: "big", Base: rev, Content: bigContent(size, at)})
 		if n := revSize(t, r.Dir(), rev); n > bound {

@@ -38,6 +38,7 @@ func execSQL(t *testing.T, dir, query string, args ...any) {
 // TestWrongRows has rows say what is not so. The contents have to be right, and afterwards
 // svn, which believes more of a row, has to be able to commit the same contents.
 func TestWrongRows(t *testing.T) {
+	t.Parallel() // it waits for the disk and for processes most of the time
 	svntest.RequireSubversion(t)
 	want, other := text(3000, "want"), text(3000, "other")
 	for _, tt := range []struct{ name, query string }{
