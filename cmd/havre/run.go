@@ -57,7 +57,7 @@ func (c *runCmd) Run(ctx context.Context, con *console) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return trimMemory(ctx) })
+	g.Go(func() error { return keepSmall(ctx) })
 	g.Go(func() error { return home.Serve(ctx, control, r, r.events.subscribe) })
 	g.Go(func() error {
 		defer cancel() // `leave --all` ends it

@@ -109,7 +109,7 @@ func (c *serveCmd) serve(ctx context.Context, con *console, h *hub.Hub) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return h.Run(ctx) })
 	g.Go(func() error { return h.RunSources(ctx) })
-	g.Go(func() error { return trimMemory(ctx) })
+	g.Go(func() error { return keepSmall(ctx) })
 	g.Go(func() error {
 		return api.Serve(ctx, meter.Listener(listener), certificate, api.NewHandler(h, api.Options{Logger: con.log, Pages: pages, Sources: h, Proxies: proxies}), con.log)
 	})

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"path"
 	"strings"
+	"text/template/parse"
 )
 
 // page is what a handler says about its page; the layout does the rest.
@@ -134,12 +135,13 @@ func (x *exchange) render(status int, name, block string, data any) error {
 // request, so a page is executed by a copy that belongs to the request meanwhile.
 type templates struct {
 	assets *assets
+	base   *template.Template // the layout and the parts, never executed, so that it can be cloned
 	pages  map[string]*pageTemplate
 }
 
 type pageTemplate struct {
-	pristine *template.Template // never executed, so that it can be cloned
-	free     chan *bound
+	own  []*parse.Tree // what it has beside base, or instead of it; never executed either
+	free chan *bound
 }
 
 // bound is a copy of a page for one request at a time.
@@ -155,8 +157,11 @@ const maxFree = 8
 // templates/SLICE/NAME.html. Files whose names begin with _ are parts of the pages of their slice.
 func loadTemplates(files fs.FS, a *assets) (*templates, error) {
 	ts := &templates{assets: a, pages: map[string]*pageTemplate{}}
-	base := template.New("").Funcs((&bound{}).funcs(ts)).Option("missingkey=error")
-	base, err := base.ParseFS(files, "templates/layout*.html", "templates/parts/*.html")
+	none := func() *template.Template {
+		return template.New("").Funcs((&bound{}).funcs(ts)).Option("missingkey=error")
+	}
+	var err error
+	ts.base, err = none().ParseFS(files, "templates/layout*.html", "templates/parts/*.html")
 	if err != nil {
 		return nil, err
 	}
@@ -169,10 +174,7 @@ func loadTemplates(files fs.FS, a *assets) (*templates, error) {
 		if slice == "parts" || strings.HasPrefix(path.Base(name), "_") {
 			continue
 		}
-		t, err := base.Clone()
-		if err != nil {
-			return nil, err
-		}
+		t := none()
 		if shared, _ := fs.Glob(files, "templates/"+slice+"/_*.html"); len(shared) > 0 {
 			if t, err = t.ParseFS(files, shared...); err != nil {
 				return nil, err
@@ -184,9 +186,33 @@ func loadTemplates(files fs.FS, a *assets) (*templates, error) {
 		if t.Lookup("content") == nil {
 			return nil, fmt.Errorf(`%s does not define "content"`, name)
 		}
-		ts.pages[slice+"/"+strings.TrimSuffix(path.Base(name), ".html")] = &pageTemplate{pristine: t, free: make(chan *bound, maxFree)}
+		p := &pageTemplate{free: make(chan *bound, maxFree)}
+		for _, t := range t.Templates() {
+			// What has nothing in it replaces nothing: bodies of files that only define.
+			if t.Tree != nil && (!parse.IsEmptyTree(t.Tree.Root) || ts.base.Lookup(t.Name()) == nil) {
+				p.own = append(p.own, t.Tree)
+			}
+		}
+		ts.pages[slice+"/"+strings.TrimSuffix(path.Base(name), ".html")] = p
 	}
 	return ts, nil
+}
+
+// copyOf returns a copy of a page that can be executed. Pages have most of what they consist of in common: a whole one
+// kept for each would take a third of the memory of a server.
+func (ts *templates) copyOf(p *pageTemplate) (*bound, error) {
+	t, err := ts.base.Clone()
+	if err != nil {
+		return nil, err
+	}
+	for _, own := range p.own {
+		if _, err := t.AddParseTree(own.Name, own.Copy()); err != nil {
+			return nil, err
+		}
+	}
+	c := &bound{}
+	c.t = t.Funcs(c.funcs(ts))
+	return c, nil
 }
 
 func (ts *templates) execute(b *bytes.Buffer, x *exchange, name, block string, data any) error {
@@ -198,12 +224,10 @@ func (ts *templates) execute(b *bytes.Buffer, x *exchange, name, block string, d
 	select {
 	case c = <-p.free:
 	default:
-		t, err := p.pristine.Clone()
-		if err != nil {
+		var err error
+		if c, err = ts.copyOf(p); err != nil {
 			return err
 		}
-		c = &bound{}
-		c.t = t.Funcs(c.funcs(ts))
 	}
 	c.x = x
 	err := c.t.ExecuteTemplate(b, block, data)
