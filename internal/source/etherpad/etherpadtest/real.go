@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -89,13 +90,13 @@ func NewReal(o Options, dir string) (*Real, error) {
 		return nil, fmt.Errorf("installing Etherpad: %w", err)
 	}
 	port := o.Port
-	if port == 0 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
+	for port == 0 {
+		// Below those that systems give to who asks for any: another process would get it while Etherpad starts again.
+		one := 10_000 + rand.IntN(20_000) //nolint:gosec // nobody gains by guessing it
+		if l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", one)); err == nil {
+			port = one
+			l.Close()
 		}
-		port = l.Addr().(*net.TCPAddr).Port
-		l.Close()
 	}
 	r := &Real{options: o, port: port, dir: dir, install: where}
 	r.base = newBase(fmt.Sprintf("http://127.0.0.1:%d", port), "0123456789abcdef", "1.8.14", o)
