@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,6 +33,7 @@ type backup struct {
 	dir      *source.Directory
 	state    *backupState
 	secrets  *secretStore
+	given    *givenSecrets // what secrets hold, and what was given and has not worked yet
 	show     *backupShow
 	lock     *home.Lock
 	title    string
@@ -100,6 +100,7 @@ func (b *backup) open(h *homeFlag, flags backupFlags, path string) error {
 		}
 	}
 	b.secrets = openSecrets(filepath.Join(place, "backup"))
+	b.given = newGivenSecrets(b.secrets)
 	b.client = source.NewClient(source.ClientOptions{
 		Contact: flags.Contact, Version: programVersion(), AllowPrivate: flags.AllowPrivate, Budgets: b.state.budgets(), Logger: b.con.log,
 	})
@@ -138,9 +139,7 @@ func (b *backup) close() {
 // add takes up a document that was named.
 func (b *backup) add(g givenAddress) error {
 	for _, r := range g.kinds {
-		if err := b.keepSecrets(r); err != nil {
-			return err
-		}
+		b.given.give(r.Address.URL, r.Secrets)
 	}
 	first := g.kinds[0]
 	if old := b.records[first.Address.URL]; old != nil {
@@ -158,22 +157,6 @@ func (b *backup) add(g givenAddress) error {
 		return nil // it is noted when somebody says that it is one
 	}
 	return b.state.save(r)
-}
-
-// keepSecrets adds what an address had of secrets to what is known.
-func (b *backup) keepSecrets(r source.Recognised) error {
-	if r.Secrets == (source.Secrets{}) {
-		return nil
-	}
-	old, err := b.secrets.get(r.Address.URL)
-	if err != nil {
-		return err
-	}
-	s := r.Secrets
-	return b.secrets.put(r.Address.URL, source.Secrets{
-		Address: cmp.Or(s.Address, old.Address), User: cmp.Or(s.User, old.User), Password: cmp.Or(s.Password, old.Password),
-		Session: cmp.Or(s.Session, old.Session), APIKey: cmp.Or(s.APIKey, old.APIKey), Author: cmp.Or(s.Author, old.Author),
-	})
 }
 
 // recordOf returns the document that a person means by an address.
@@ -283,6 +266,9 @@ func (b *backup) Work(ctx context.Context, job source.Job) error {
 // note keeps what was found out about a document, and says when it is looked at again. The caller holds the lock.
 func (b *backup) note(job source.Job, r, work *backupRecord, result source.Result) error {
 	b.stale = true
+	if err := b.tried(work, result); err != nil {
+		return err
+	}
 	if moved := work.Address.URL != job.ID; moved || work.dropped != "" {
 		delete(b.records, job.ID)
 		if err := b.state.remove(r); err != nil {
@@ -324,6 +310,17 @@ func (b *backup) note(job source.Job, r, work *backupRecord, result source.Resul
 	return b.state.save(r)
 }
 
+// tried keeps the secrets with which a document was looked at, if they are to be kept.
+func (b *backup) tried(r *backupRecord, result source.Result) error {
+	err := b.given.tried(r.Address.URL, result.Outcome)
+	for _, a := range r.Candidates {
+		if a.URL != r.Address.URL {
+			err = errors.Join(err, b.given.tried(a.URL, result.Outcome))
+		}
+	}
+	return err
+}
+
 // look does what is to be done with a document: asks what it is, lists a collection, or fetches it.
 func (b *backup) look(ctx context.Context, r *backupRecord) (source.Result, error) {
 	if len(r.Candidates) > 0 {
@@ -331,7 +328,7 @@ func (b *backup) look(ctx context.Context, r *backupRecord) (source.Result, erro
 			return result, nil
 		}
 	}
-	secrets, err := b.secrets.get(r.Address.URL)
+	secrets, err := b.given.get(r.Address.URL)
 	if err != nil {
 		return source.Result{}, err
 	}
@@ -360,15 +357,13 @@ func (b *backup) identify(ctx context.Context, r *backupRecord) (result source.R
 		if !ok {
 			continue
 		}
-		secrets, err := b.secrets.get(a.URL)
+		secrets, err := b.given.get(a.URL)
 		if err != nil {
 			return r.failed(err), false
 		}
 		found, err := p.Probe(ctx, b.client, source.Recognised{Address: a, Secrets: secrets, Likelihood: source.Possible})
 		if err == nil {
-			if err := b.keepSecrets(found); err != nil {
-				return r.failed(err), false
-			}
+			b.given.give(found.Address.URL, found.Secrets)
 			r.Address, r.Candidates = found.Address, nil
 			return source.Result{}, true
 		}
@@ -420,7 +415,7 @@ func (b *backup) list(ctx context.Context, p source.Provider, secrets source.Sec
 // follow keeps a document current as it is written, until the context ends.
 func (b *backup) follow(ctx context.Context, f source.Follower, r *backupRecord) {
 	for ctx.Err() == nil {
-		secrets, err := b.secrets.get(r.Address.URL)
+		secrets, err := b.given.get(r.Address.URL)
 		if err == nil && secrets.Author == "" {
 			secrets.Author, err = b.secrets.author(r.Address.Instance)
 		}
@@ -438,7 +433,7 @@ func (b *backup) follow(ctx context.Context, f source.Follower, r *backupRecord)
 			defer b.mu.Unlock()
 			r.Item, b.stale = *i, true
 			b.show.done(r, result)
-			if err := b.state.save(r); err != nil {
+			if err := errors.Join(b.tried(r, result), b.state.save(r)); err != nil {
 				b.show.say(r, err.Error())
 			}
 		})
