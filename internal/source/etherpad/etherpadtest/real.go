@@ -92,7 +92,7 @@ func NewReal(o Options, dir string) (*Real, error) {
 	port := o.Port
 	for port == 0 {
 		// Below those that systems give to who asks for any: another process would get it while Etherpad starts again.
-		one := 10_000 + rand.IntN(20_000) //nolint:gosec // nobody gains by guessing it
+		one := 10_000 + rand.IntN(20_000)
 		if l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", one)); err == nil {
 			port = one
 			l.Close()
