@@ -2,16 +2,19 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/havre-cloud/havre/svn"
 	"github.com/havre-cloud/havre/svn/fsfs"
+	"github.com/havre-cloud/havre/svn/fsfs/repcache"
 )
 
 // makeShards makes a repository of nine empty commits, with four revisions in a directory.
@@ -109,5 +112,26 @@ func TestSvnPackErrors(t *testing.T) {
 				t.Errorf("got %v, want %q; out: %s", err, tt.want, out.String())
 			}
 		})
+	}
+}
+
+// TestSvnVerifyRows verifies a repository whose rep-cache.db is of a later time than its revisions.
+func TestSvnVerifyRows(t *testing.T) {
+	dir := makeShards(t)
+	cache, err := repcache.Open(filepath.Join(dir, "db", "rep-cache.db"), 8, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	row := fsfs.SharedRep{SHA1: [20]byte{1}, Rev: 12, Item: 3, Size: 10, Expanded: 10}
+	if err := errors.Join(cache.Update(t.Context(), &fsfs.RepCacheUpdate{Rows: []fsfs.SharedRep{row}}), cache.Close()); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	err = (&svnVerifyCmd{Dir: dir}).Run(t.Context(), &console{out: &out, err: &out})
+	if err == nil || !strings.Contains(forPerson(err), "not right at 1 place: nothing is lost") {
+		t.Errorf("got %v", err)
+	}
+	if !strings.Contains(out.String(), "the row 01") || !strings.Contains(out.String(), "the youngest revision is r9") {
+		t.Errorf("it says %q", out.String())
 	}
 }
