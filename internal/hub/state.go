@@ -115,8 +115,8 @@ func (h *Hub) States(ctx context.Context) ([]FolderStatus, error) {
 	return h.statesSince(ctx, time.Now().Add(-statusAge))
 }
 
-// StatesNow is States without what happened in the meantime left out, for pages that are told of the next
-// change only.
+// StatesNow is States as of now, where States may be statusAge old: for pages, which are told only of what changes
+// after they were made.
 func (h *Hub) StatesNow(ctx context.Context) ([]FolderStatus, error) {
 	return h.statesSince(ctx, time.Now())
 }

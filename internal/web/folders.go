@@ -203,7 +203,7 @@ func (x *exchange) statesNow() (states []hub.FolderStatus, seen string, err erro
 
 // folderWith renders a page of one folder; change may open a form with what was typed.
 func (s *Server) folderWith(x *exchange, tab string, status int, change func(*folderPage)) error {
-	_, seen, err := x.statesNow()
+	_, seen, err := x.statesNow() // which folderOf looks at, too
 	if err != nil {
 		return err
 	}
